@@ -1,0 +1,73 @@
+/** Records that travel between the layers of src/. */
+
+export type FinishReason = 'eos' | 'stop' | 'length' | 'aborted'
+
+export type Role = 'system' | 'user' | 'assistant' | 'tool'
+export type ContentPart = { type: 'text'; text: string } | { type: 'image' }
+
+/** Image parts refer to the row's images in order of appearance. */
+export interface Message {
+  role: Role
+  content: string | ContentPart[]
+}
+
+/** Where an image's encoded bytes come from. Relative paths are resolved by the data reader. */
+export type ImageRef = { path: string } | { bytes: Uint8Array; path?: string }
+
+/** One dataset row after its format was read. */
+export interface Row {
+  /** `file.jsonl:12`, used in every message about this row. */
+  id: string
+  /** The prompt; ends with a user turn. */
+  messages: Message[]
+  images: ImageRef[]
+  /** Ground truth; `null` when the row has none. */
+  answer: string | null
+  /** A completion to imitate (SFT); `null` for prompt-only rows. */
+  target: string | null
+  /** Every column the format does not use, for reward functions. */
+  columns: Readonly<Record<string, unknown>>
+}
+
+/** An image ready for the vision tower. */
+export interface ProcessedImage {
+  /** (P, patchDim) */
+  patches: Float32Array
+  /** t, h, w in patches. */
+  grid: [number, number, number]
+  /** Content hash: equal keys have equal patches. */
+  key: string
+}
+
+/** A prompt ready for the engine. */
+export interface Prompt {
+  row: Row
+  /** After placeholder expansion. */
+  tokens: Int32Array
+  /** (3, T) */
+  positionIds: Int32Array
+  images: ProcessedImage[]
+  /** Token rows that hold image features, in image order. */
+  imageRows: Int32Array
+  /** Position of the first token after the prompt. */
+  nextPosition: number
+}
+
+export interface Completion {
+  tokens: Int32Array
+  logp: Float32Array
+  entropy: Float32Array
+  /** Decoded without special tokens. */
+  text: string
+  finish: FinishReason
+}
+
+/** G completions of one prompt with their rewards. */
+export interface Group {
+  prompt: Prompt
+  completions: Completion[]
+  /** Weighted sum per completion; `null` = no reward function had a value. */
+  rewards: (number | null)[]
+  /** Per reward function, per completion. */
+  rewardParts: Record<string, (number | null)[]>
+}

@@ -1,0 +1,273 @@
+/**
+ * What crosses between TypeScript and the native addon: plain typed arrays in, plain typed arrays out.
+ *
+ * Shape letters: `T` packed tokens, `S` segments, `N` scored rows, `P` patches, `M` merged image tokens,
+ * `V` vocabulary, `G` samples per prompt.
+ */
+
+import type { FinishReason } from '../core/types.ts'
+
+export type DeviceName = 'cpu' | 'cuda' | 'meta'
+export type StorageDtype = 'F32' | 'BF16' | 'F16'
+
+// ------------------------------------------------------------------ model specification
+
+/** Text decoder features. C++ knows these features; it never sees a family name. */
+export interface DecoderSpec {
+  vocab: number
+  hidden: number
+  layers: number
+  heads: number
+  kvHeads: number
+  headDim: number
+  ffn: number
+  rmsEps: number
+  ropeTheta: number
+  /** Bias on q, k and v (Qwen2). The output projection never has one. */
+  qkvBias: boolean
+  /** RMSNorm over each head of q and k (Qwen3). */
+  qkNorm: boolean
+  /** The head shares the embedding matrix. */
+  tiedHead: boolean
+  /** Rotary pairs driven by the t, h, w positions; `null` = plain 1-D rotary. Sum = headDim / 2. */
+  mropeSection: [number, number, number] | null
+}
+
+/** Vision tower features (windowed ViT of Qwen2.5-VL). */
+export interface VisionSpec {
+  /** Values per patch: channels x temporal x patch x patch. */
+  patchDim: number
+  hidden: number
+  layers: number
+  heads: number
+  ffn: number
+  normEps: number
+  ropeTheta: number
+  /** Merge x merge patches become one language token. */
+  merge: number
+  /** Patch side in pixels (window size is given in pixels too). */
+  patchSize: number
+  /** Attention window side in pixels; `null` = every block sees the whole image. */
+  windowSize: number | null
+  /** Blocks that see the whole image in spite of the window. */
+  fullBlocks: number[]
+  outHidden: number
+}
+
+export interface ModelSpec {
+  decoder: DecoderSpec
+  vision: VisionSpec | null
+}
+
+export interface ParameterInfo {
+  /** Our name, e.g. `decoder.layers.0.q.weight` (see src/models for the checkpoint names). */
+  name: string
+  shape: number[]
+  trainable: boolean
+}
+
+/** One tensor to be read from (load) a file: `bytes = product(shape) * sizeof(dtype)` at `offset`. */
+export interface TensorSource {
+  name: string
+  file: string
+  /** Absolute byte offset in the file. */
+  offset: number
+  dtype: StorageDtype
+  shape: number[]
+}
+
+/** One tensor to be written, in file order, right behind `header`. */
+export interface TensorSink {
+  name: string
+  dtype: StorageDtype
+}
+
+// ------------------------------------------------------------------ forward input
+
+export interface VisionInput {
+  /** (P, patchDim) patches of all distinct images, rows ordered (t, h/merge, w/merge, merge, merge). */
+  patches: Float32Array
+  /** (images, 3) grid t, h, w in patches. */
+  grids: Int32Array
+  /** (M') token rows of the pack that hold an image feature. */
+  rows: Int32Array
+  /** (M') which merged feature goes there: index into the merged tokens of all images in order. */
+  features: Int32Array
+}
+
+/**
+ * A packed batch. Attention sees `segments`, each `[qBegin, qLen, kv0Begin, kv0Len, kv1Begin, kv1Len, causal]`:
+ * region 0 is fully visible (a shared prompt), region 1 is the segment's own tokens.
+ */
+export interface Pack {
+  /** (T) token ids. */
+  tokens: Int32Array
+  /** (3, T) t, h, w positions, row-major. */
+  positionIds: Int32Array
+  /** (S, 7) */
+  segments: Int32Array
+  vision: VisionInput | null
+}
+
+/** Rows of the pack whose next token is scored. The same row may occur more than once (shared prompts). */
+export interface HeadRows {
+  /** (N) row of the pack whose hidden state predicts. */
+  rows: Int32Array
+  /** (N) token that follows. */
+  targets: Int32Array
+  /** Logits are divided by this. */
+  temperature: number
+}
+
+/** (N) each. Natural log. Entropy in nats of the whole distribution at the given temperature. */
+export interface ScoreOutput {
+  logp: Float32Array
+  entropy: Float32Array
+}
+
+// ------------------------------------------------------------------ losses
+
+/** Per-token columns (N) of the clipped-ratio loss; see native/ops/policy_loss. */
+export interface PolicyLossInput {
+  advantages: Float32Array
+  /** Log-prob under the policy that sampled; `null` = on-policy, the ratio is exactly 1. */
+  oldLogp: Float32Array | null
+  /** Log-prob under the reference; `null` = no KL term. */
+  refLogp: Float32Array | null
+  /** Aggregation weight x loss mask: total = sum_i weight_i * loss_i. */
+  weights: Float32Array
+  clipLow: number
+  clipHigh: number
+  klCoef: number
+}
+
+/** What one token contributed. */
+export interface PolicyLossOutput {
+  /** (N) unweighted loss, KL term included. */
+  loss: Float32Array
+  /** (N) d(total)/d(logp). */
+  dlogp: Float32Array
+  /** (N) k3 estimate against the reference, 0 without one. */
+  kl: Float32Array
+  /** (N) 0 = not clipped, 1 = clipped at the low bound, 2 = at the high bound. */
+  clipped: Uint8Array
+}
+
+export type LossInput = { policy: PolicyLossInput } | { dlogp: Float32Array; dentropy?: Float32Array }
+
+export interface ForwardBackwardOutput extends ScoreOutput {
+  /** Present for `{ policy }`. */
+  policy: PolicyLossOutput | null
+}
+
+export interface ForwardOptions {
+  /** Recompute decoder and vision blocks in backward instead of keeping their activations. */
+  recompute?: boolean
+}
+
+// ------------------------------------------------------------------ generation
+
+export interface GenerateRequest {
+  tokens: Int32Array
+  /** (3, T) */
+  positionIds: Int32Array
+  vision: VisionInput | null
+  /** Position (all three axes) of the first generated token. */
+  nextPosition: number
+  /** Completions to draw; the prompt and its images are computed once for all of them. */
+  samples: number
+  /** Philox stream of sample 0; sample i uses `stream + i`. A sample depends on (seed, stream) only. */
+  stream: number
+}
+
+export interface GenerateOptions {
+  maxNewTokens: number
+  /** 0 = greedy. Log-probs are then at temperature 1. */
+  temperature: number
+  /** 0 = off. */
+  topK: number
+  /** 1 = off. */
+  topP: number
+  /** 0 = off. */
+  minP: number
+  seed: number
+  /** Sampling one of these ends the completion; the token is kept. */
+  stopTokens: Int32Array
+  /** Never sampled. Log-probs stay those of the whole distribution. */
+  forbiddenTokens: Int32Array
+  /** Text that ends a completion. Needs `tokenBytes`. */
+  stopStrings?: string[]
+  /** Bytes of every token: token i is `bytes[offsets[i] .. offsets[i + 1])`. */
+  tokenBytes?: { bytes: Uint8Array; offsets: Uint32Array }
+  /** Sequences decoded at once; 0 = the engine chooses. */
+  maxSequences?: number
+}
+
+export interface Generated {
+  /** Index of the request, and of the sample within it. */
+  request: number
+  sample: number
+  tokens: Int32Array
+  /** Log-prob of each token under the untruncated distribution at the sampling temperature. */
+  logp: Float32Array
+  entropy: Float32Array
+  finish: FinishReason
+}
+
+export interface GenerateProgress {
+  finished: number
+  total: number
+  tokens: number
+}
+
+// ------------------------------------------------------------------ optimizer
+
+export interface AdamWOptions {
+  beta1: number
+  beta2: number
+  eps: number
+  weightDecay: number
+  /** Parameters without weight decay. */
+  noDecay: string[]
+}
+
+export interface OptimizerStepInput {
+  lr: number
+  /** Global L2 norm limit; 0 = no clipping. */
+  maxGradNorm: number
+}
+
+export interface OptimizerStepOutput {
+  /** Global L2 norm before clipping. */
+  gradNorm: number
+  /** A non-finite norm: nothing was changed, the gradients were dropped. */
+  skipped: boolean
+}
+
+// ------------------------------------------------------------------ memory and environment
+
+/** Bytes. */
+export interface MemoryReport {
+  weights: number
+  gradients: number
+  optimizer: number
+  activations: number
+  kvCache: number
+  workspace: number
+  peak: number
+}
+
+export interface CudaInfo {
+  available: boolean
+  /** Empty when available. */
+  reason: string
+  devices: { name: string; computeCapability: string; totalMemory: number }[]
+}
+
+export interface NativeInfo {
+  version: string
+  isa: 'avx512' | 'avx2' | 'portable'
+  cpuFeatures: string[]
+  threads: number
+  cuda: CudaInfo
+}
