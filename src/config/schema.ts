@@ -1,0 +1,43 @@
+/**
+ * The configuration of a run: one tree, defaults filled in, unknown keys refused.
+ * Each fragment documents its keys; `rft config explain KEY` prints that documentation.
+ */
+import { z } from 'zod'
+import { algorithmSection, rewardsSection, rolloutSection } from './algorithm.ts'
+import { crossChecks } from './checks.ts'
+import { dataSection } from './data.ts'
+import { count, section } from './fields.ts'
+import { modelSection, runSection } from './model.ts'
+import { checkpointSection, evalSection, optimizerSection, reportSection, trainSection } from './training.ts'
+
+/** The tree without the checks that look at several keys at once. */
+export const configTree = section(
+  {
+    seed: count(0).max(0xffffffff).default(0).describe('Everything random in a run follows from this number.'),
+    device: z.enum(['auto', 'cpu', 'cuda']).default('auto').describe('auto = CUDA when there is one, else the CPU.'),
+    threads: count(0).max(1024).default(0).describe('CPU threads; results do not depend on it. 0 = all cores.'),
+    run: runSection,
+    model: modelSection,
+    data: dataSection,
+    algorithm: algorithmSection,
+    rollout: rolloutSection,
+    rewards: rewardsSection,
+    optimizer: optimizerSection,
+    train: trainSection,
+    eval: evalSection,
+    checkpoint: checkpointSection,
+    report: reportSection,
+  },
+  'Configuration of a run.',
+)
+
+export const configSchema = configTree.superRefine((config, context) => {
+  for (const { path, expected, remedy } of crossChecks(config))
+    context.addIssue({ code: 'custom', path, message: expected, params: { remedy } })
+})
+
+/** A complete configuration: every key present. */
+export type Config = z.output<typeof configTree>
+/** What a user writes: only the keys without a default are required. */
+export type ConfigInput = z.input<typeof configTree>
+export type RewardConfig = Config['rewards'][number]
