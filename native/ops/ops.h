@@ -1,0 +1,41 @@
+// The catalogue: every differentiable op, one line each, with shapes. Implementation, maths and what is kept for
+// backward: native/ops/<name>/<name>.cpp. All tensors are F32 unless said; T packed tokens, C width, H heads,
+// K kv heads, D head size, V vocabulary, N scored rows.
+#pragma once
+#include <utility>
+#include <vector>
+
+#include "tensor/ctx.h"
+
+namespace rft::ops {
+
+Tensor embed(Ctx&, const Tensor& ids, const Tensor& w);                        // I32 (T), (V,C) -> (T,C)
+Tensor linear(Ctx&, const Tensor& x, const Tensor& w, const Tensor& bias);     // (T,K), (N,K), (N) or {} -> (T,N)
+Tensor rms_norm(Ctx&, const Tensor& x, const Tensor& w, float eps);            // (T,C), (C) -> (T,C); also (T*H,D), (D)
+Tensor layer_norm(Ctx&, const Tensor& x, const Tensor& w, const Tensor& b, float eps);
+Tensor rope(Ctx&, const Tensor& x, const Tensor& cos, const Tensor& sin);      // (T,H*D), (T,D/2) twice -> (T,H*D)
+Tensor silu_mul(Ctx&, const Tensor& gate, const Tensor& up);                   // silu(gate) * up
+enum class Gelu { Erf, Tanh, Quick };
+Tensor gelu(Ctx&, const Tensor& x, Gelu kind);
+Tensor add(Ctx&, const Tensor& a, const Tensor& b);
+std::vector<Tensor> split_columns(Ctx&, const Tensor& x, const std::vector<int64_t>& widths);  // (T, sum) -> (T, w_i)...
+Tensor gather_rows(Ctx&, const Tensor& x, const Tensor& rows);                 // (T,C), I32 (N) -> (N,C); rows may repeat
+Tensor scatter_rows(Ctx&, const Tensor& base, const Tensor& rows, const Tensor& src);  // base with rows replaced; rows distinct
+
+// One query range and the two key ranges it sees (rows of q and of k, v):
+//   keys = [kv0_begin, +kv0_len) fully visible, then [kv1_begin, +kv1_len) causal or not.
+// Causal: query i of the segment sees the first kv1_len - q_len + i + 1 keys of region 1.
+struct Segment {
+  int32_t q_begin, q_len, kv0_begin, kv0_len, kv1_begin, kv1_len, causal;
+};
+// q (T,H*D), k and v (Tk,K*D) -> (T,H*D). Rows of q outside every segment give 0.
+Tensor attention(Ctx&, const Tensor& q, const Tensor& k, const Tensor& v, const std::vector<Segment>& segments,
+                 int heads, int kv_heads, float scale);
+
+// Fused head: logits = x w^T / temperature are never stored for all rows. Natural log, nats.
+struct TokenLogp {
+  Tensor logp, entropy;  // (N) each
+};
+TokenLogp token_logp(Ctx&, const Tensor& x, const Tensor& w, const Tensor& targets, float temperature);  // (N,C), (V,C), I32 (N)
+
+}  // namespace rft::ops

@@ -1,0 +1,39 @@
+// What an op needs to run: where memory comes from, whether to record, when to stop.
+#pragma once
+#include <atomic>
+#include <memory>
+
+#include "tensor/pool.h"
+#include "tensor/tape.h"
+#include "tensor/tensor.h"
+
+namespace rft {
+
+struct Ctx {
+  std::shared_ptr<Pool> pool;
+  Tape* tape = nullptr;  // nullptr: nothing is recorded
+  Purpose purpose = Purpose::Activations;
+  const std::atomic<bool>* aborted = nullptr;
+
+  // True when ops should only account for memory.
+  bool meta() const { return pool->device() == Device::Meta; }
+  void check_abort() const {
+    if (aborted && aborted->load(std::memory_order_relaxed)) throw Aborted();
+  }
+
+  Tensor empty(Shape shape, Dtype dtype = Dtype::F32) const { return Tensor(pool, std::move(shape), dtype, purpose); }
+  Tensor workspace(Shape shape, Dtype dtype = Dtype::F32) const {
+    return Tensor(pool, std::move(shape), dtype, Purpose::Workspace);
+  }
+  // Copies host data into a new tensor.
+  Tensor from(const int32_t* data, Shape shape) const;
+  Tensor from(const float* data, Shape shape) const;
+
+  // Should an op with these inputs record itself?
+  template <class... Inputs>
+  bool records(const Inputs&... inputs) const {
+    return tape && (inputs.requires_grad() || ...);
+  }
+};
+
+}  // namespace rft

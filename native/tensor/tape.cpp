@@ -1,0 +1,92 @@
+#include "tensor/tape.h"
+
+#include <cstring>
+
+#include "base/parallel_for.h"
+#include "simd/vmath.h"
+#include "tensor/ctx.h"
+
+namespace rft {
+
+void Tape::record(std::vector<Tensor> outputs, Backward backward) {
+  for (auto& t : outputs) t.set_requires_grad(true);
+  nodes_.push_back({std::move(outputs), std::move(backward)});
+}
+
+void Tape::backward(Ctx& ctx) {
+  Tape* outer = ctx.tape;
+  ctx.tape = nullptr;  // closures call ops too; those are not recorded
+  while (!nodes_.empty()) {
+    ctx.check_abort();
+    Node node = std::move(nodes_.back());
+    nodes_.pop_back();
+    bool reached = false;
+    for (auto& t : node.outputs) reached = reached || bool(t.grad());
+    if (reached) node.backward(ctx);
+    for (auto& t : node.outputs) t.set_grad({});
+  }
+  ctx.tape = outer;
+}
+
+void accumulate_grad(Ctx& ctx, const Tensor& x, const Tensor& g) {
+  if (!x.requires_grad()) return;
+  expect(g.count() == x.count(), "gradient", to_string(x.shape()), to_string(g.shape()));
+  if (!x.grad()) return x.set_grad(g.shape() == x.shape() ? g : g.alias(x.shape()));
+  // A gradient that another tensor took over as well must not change under it.
+  Tensor sum = x.grad().memory_is_shared() ? ctx.empty(x.shape()) : x.grad();
+  if (!ctx.meta()) {
+    const float* old = x.grad().f32();
+    const float* more = g.f32();
+    float* out = sum.f32();
+    parallel_ranges(x.count(), 16384, [&](int64_t b, int64_t e) { simd::add(old + b, more + b, out + b, e - b); });
+  }
+  x.set_grad(sum);
+}
+
+GradTarget grad_target(Ctx& ctx, const Tensor& x) {
+  if (x.grad() && x.grad().memory_is_shared()) {
+    Tensor own = ctx.empty(x.shape());
+    if (!ctx.meta()) std::memcpy(own.raw(), x.grad().raw(), own.bytes());
+    x.set_grad(own);
+  }
+  if (x.grad()) return {x.grad(), 1.0f};
+  x.set_grad(ctx.empty(x.shape()));
+  return {x.grad(), 0.0f};
+}
+
+Tensor recompute(Ctx& ctx, const std::vector<Tensor>& inputs, Block block) {
+  if (!ctx.tape) return block(ctx, inputs);
+  Ctx quiet = ctx;
+  quiet.tape = nullptr;
+  Tensor out = block(quiet, inputs);
+  ctx.tape->record({out}, [inputs, out, block = std::move(block)](Ctx& c) {
+    std::vector<Tensor> leaves;
+    for (auto& t : inputs) {
+      leaves.push_back(t.alias(t.shape()));
+      leaves.back().set_requires_grad(t.requires_grad());
+    }
+    Tape inner;
+    Ctx again = c;
+    again.tape = &inner;
+    Tensor result = block(again, leaves);
+    result.set_grad(out.grad());
+    inner.backward(again);
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (leaves[i].grad()) accumulate_grad(c, inputs[i], leaves[i].grad());
+  });
+  return out;
+}
+
+Tensor Ctx::from(const int32_t* data, Shape shape) const {
+  Tensor t = empty(std::move(shape), Dtype::I32);
+  if (t.raw()) std::memcpy(t.raw(), data, t.bytes());
+  return t;
+}
+
+Tensor Ctx::from(const float* data, Shape shape) const {
+  Tensor t = empty(std::move(shape));
+  if (t.raw()) std::memcpy(t.raw(), data, t.bytes());
+  return t;
+}
+
+}  // namespace rft

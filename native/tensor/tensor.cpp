@@ -1,0 +1,61 @@
+#include "tensor/tensor.h"
+
+#include <cstring>
+
+namespace rft {
+
+size_t size_of(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::BF16: return 2;
+    case Dtype::U8: return 1;
+    default: return 4;
+  }
+}
+
+std::string to_string(const Shape& shape) {
+  std::string text = "(";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i ? "," : "") + std::to_string(shape[i]);
+  return text + ")";
+}
+
+int64_t element_count(const Shape& shape) {
+  int64_t n = 1;
+  for (int64_t d : shape) n *= d;
+  return n;
+}
+
+Tensor::Block::Block(std::shared_ptr<Pool> p, size_t bytes, Purpose purpose)
+    : pool(std::move(p)), data(pool->allocate(bytes, purpose)), bytes(bytes), purpose(purpose) {}
+
+Tensor::Block::~Block() { pool->release(data, bytes, purpose); }
+
+Tensor::Tensor(std::shared_ptr<Pool> pool, Shape shape, Dtype dtype, Purpose purpose) : body_(std::make_shared<Body>()) {
+  body_->count = element_count(shape);
+  body_->shape = std::move(shape);
+  body_->dtype = dtype;
+  body_->grad = std::make_unique<Tensor>();
+  body_->block = std::make_shared<Block>(std::move(pool), bytes(), purpose);
+}
+
+void* Tensor::data(Dtype wanted) const {
+  expect(dtype() == wanted, "tensor", concat("element type ", int(wanted)), int(dtype()));
+  return body_->block->data;
+}
+
+void Tensor::zero() const {
+  if (raw()) std::memset(raw(), 0, bytes());
+}
+
+Tensor Tensor::alias(Shape shape) const {
+  expect(element_count(shape) == count(), "alias", concat(count(), " elements"), to_string(shape));
+  Tensor out;
+  out.body_ = std::make_shared<Body>();
+  out.body_->block = body_->block;
+  out.body_->count = count();
+  out.body_->shape = std::move(shape);
+  out.body_->dtype = dtype();
+  out.body_->grad = std::make_unique<Tensor>();
+  return out;
+}
+
+}  // namespace rft

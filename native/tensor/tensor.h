@@ -1,0 +1,79 @@
+// A dense, contiguous, row-major array on one device. Copying a Tensor shares the memory; the memory goes back to its
+// pool with the last copy. A tensor may carry a gradient of the same shape.
+#pragma once
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "tensor/pool.h"
+
+namespace rft {
+
+enum class Dtype : uint8_t { F32, BF16, I32, U8 };
+size_t size_of(Dtype dtype);
+
+using Shape = std::vector<int64_t>;
+std::string to_string(const Shape& shape);  // "(2,3)"
+int64_t element_count(const Shape& shape);
+
+class Tensor {
+ public:
+  Tensor() = default;
+  // Contents undefined.
+  Tensor(std::shared_ptr<Pool> pool, Shape shape, Dtype dtype, Purpose purpose);
+
+  explicit operator bool() const { return body_ != nullptr; }
+  const Shape& shape() const { return body_->shape; }
+  int64_t dim(int i) const { return body_->shape[size_t(i)]; }
+  int64_t rows() const { return body_->shape[0]; }
+  // Elements of one row: the product of all dimensions but the first.
+  int64_t columns() const { return rows() ? count() / rows() : 0; }
+  int64_t count() const { return body_->count; }
+  Dtype dtype() const { return body_->dtype; }
+  size_t bytes() const { return size_t(count()) * size_of(dtype()); }
+  const std::shared_ptr<Pool>& pool() const { return body_->block->pool; }
+
+  // nullptr on META. The element type is checked.
+  float* f32() const { return static_cast<float*>(data(Dtype::F32)); }
+  int32_t* i32() const { return static_cast<int32_t*>(data(Dtype::I32)); }
+  uint16_t* bf16() const { return static_cast<uint16_t*>(data(Dtype::BF16)); }
+  uint8_t* u8() const { return static_cast<uint8_t*>(data(Dtype::U8)); }
+  void* raw() const { return body_->block->data; }
+  float* row(int64_t i) const { return f32() + i * columns(); }
+
+  void zero() const;
+  // The same memory under another shape, without history.
+  Tensor alias(Shape shape) const;
+
+  bool requires_grad() const { return body_ && body_->requires_grad; }
+  void set_requires_grad(bool on) const { body_->requires_grad = on; }
+  const Tensor& grad() const { return *body_->grad; }  // false when there is none yet
+  void set_grad(Tensor g) const { *body_->grad = std::move(g); }
+  bool memory_is_shared() const { return body_.use_count() > 1 || body_->block.use_count() > 1; }
+  bool same_as(const Tensor& other) const { return body_ == other.body_; }
+
+ private:
+  struct Block {
+    std::shared_ptr<Pool> pool;
+    void* data;
+    size_t bytes;
+    Purpose purpose;
+    Block(std::shared_ptr<Pool> p, size_t bytes, Purpose purpose);
+    ~Block();
+  };
+  struct Body {
+    std::shared_ptr<Block> block;
+    Shape shape;
+    int64_t count;
+    Dtype dtype;
+    bool requires_grad = false;
+    std::unique_ptr<Tensor> grad;
+  };
+  void* data(Dtype wanted) const;
+  std::shared_ptr<Body> body_;
+};
+
+}  // namespace rft
