@@ -19,8 +19,8 @@ export class InputError extends Error {
 /** A value as it appears in a message: short, on one line, never throwing. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return value.length > 80 ? `"${value.slice(0, 77)}..."` : `"${value}"`
-  if (value === undefined || value === null || typeof value === 'number' || typeof value === 'boolean')
-    return String(value)
+  if (value === undefined) return 'nothing'
+  if (value === null || typeof value === 'number' || typeof value === 'boolean') return String(value)
   try {
     const text = JSON.stringify(value)
     return text === undefined ? String(value) : text.length > 80 ? `${text.slice(0, 77)}...` : text
