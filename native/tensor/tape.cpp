@@ -9,7 +9,10 @@
 namespace rft {
 
 void Tape::record(std::vector<Tensor> outputs, Backward backward) {
-  for (auto& t : outputs) t.set_requires_grad(true);
+  for (auto& t : outputs) {
+    t.set_requires_grad(true);
+    t = t.slot();  // a closure that reads an output's values captures it
+  }
   nodes_.push_back({std::move(outputs), std::move(backward)});
 }
 
@@ -59,7 +62,7 @@ Tensor recompute(Ctx& ctx, const std::vector<Tensor>& inputs, Block block) {
   Ctx quiet = ctx;
   quiet.tape = nullptr;
   Tensor out = block(quiet, inputs);
-  ctx.tape->record({out}, [inputs, out, block = std::move(block)](Ctx& c) {
+  ctx.tape->record({out}, [inputs, out = out.slot(), block = std::move(block)](Ctx& c) {
     std::vector<Tensor> leaves;
     for (auto& t : inputs) {
       leaves.push_back(t.alias(t.shape()));

@@ -33,12 +33,13 @@ Tensor::Tensor(std::shared_ptr<Pool> pool, Shape shape, Dtype dtype, Purpose pur
   body_->count = element_count(shape);
   body_->shape = std::move(shape);
   body_->dtype = dtype;
-  body_->grad = std::make_unique<Tensor>();
+  body_->grad = std::make_shared<Tensor>();
   body_->block = std::make_shared<Block>(std::move(pool), bytes(), purpose);
 }
 
 void* Tensor::data(Dtype wanted) const {
   expect(dtype() == wanted, "tensor", concat("element type ", int(wanted)), int(dtype()));
+  expect(body_->block != nullptr, "tensor", "a tensor with memory", "a gradient slot");
   return body_->block->data;
 }
 
@@ -54,7 +55,15 @@ Tensor Tensor::alias(Shape shape) const {
   out.body_->count = count();
   out.body_->shape = std::move(shape);
   out.body_->dtype = dtype();
-  out.body_->grad = std::make_unique<Tensor>();
+  out.body_->grad = std::make_shared<Tensor>();
+  return out;
+}
+
+Tensor Tensor::slot() const {
+  Tensor out;
+  if (!body_) return out;
+  out.body_ = std::make_shared<Body>(*body_);
+  out.body_->block = nullptr;
   return out;
 }
 

@@ -47,6 +47,8 @@ class Tensor {
   void zero() const;
   // The same memory under another shape, without history.
   Tensor alias(Shape shape) const;
+  // Shape and gradient without the memory: what a tape closure keeps of a tensor whose values it does not read.
+  Tensor slot() const;
 
   bool requires_grad() const { return body_ && body_->requires_grad; }
   void set_requires_grad(bool on) const { body_->requires_grad = on; }
@@ -70,7 +72,7 @@ class Tensor {
     int64_t count;
     Dtype dtype;
     bool requires_grad = false;
-    std::unique_ptr<Tensor> grad;
+    std::shared_ptr<Tensor> grad;  // one cell for a tensor and its slots
   };
   void* data(Dtype wanted) const;
   std::shared_ptr<Body> body_;
