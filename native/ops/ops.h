@@ -19,6 +19,7 @@ enum class Gelu { Erf, Tanh, Quick };
 Tensor gelu(Ctx&, const Tensor& x, Gelu kind);
 Tensor add(Ctx&, const Tensor& a, const Tensor& b);
 std::vector<Tensor> split_columns(Ctx&, const Tensor& x, const std::vector<int64_t>& widths);  // (T, sum) -> (T, w_i)...
+Tensor reshape(Ctx&, const Tensor& x, Shape shape);                             // same elements
 Tensor gather_rows(Ctx&, const Tensor& x, const Tensor& rows);                 // (T,C), I32 (N) -> (N,C); rows may repeat
 Tensor scatter_rows(Ctx&, const Tensor& base, const Tensor& rows, const Tensor& src);  // base with rows replaced; rows distinct
 

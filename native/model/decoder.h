@@ -1,0 +1,48 @@
+// The text decoder: RMSNorm, grouped-query attention with rotary positions, gated feed-forward. One definition for
+// training, scoring, prefill and decode: what differs is how a layer attends, and that is an argument.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "model/project.h"
+#include "model/rope_table.h"
+#include "model/spec.h"
+
+namespace rft {
+
+// Receives the rotated q (T, H*D), k and v (T, K*D) of a layer; returns the attention output (T, H*D).
+using Attend = std::function<Tensor(Ctx&, int layer, const Tensor& q, const Tensor& k, const Tensor& v)>;
+// Sees named intermediate tensors as they are made; for inspection and tests.
+using Trace = std::function<void(const std::string& name, const Tensor& value)>;
+
+class Decoder {
+ public:
+  Decoder(const DecoderSpec& spec, Weights& weights);
+
+  const DecoderSpec& spec() const { return spec_; }
+  Tensor embed(Ctx& ctx, const Tensor& ids) const;  // I32 (T) -> (T,C)
+  // (T,C) embeddings -> (T,C) before the final norm.
+  Tensor layers(Ctx& ctx, Tensor x, const RopeTable& rope, const Attend& attend, bool recompute_blocks,
+                const Trace& trace = {}) const;
+  Tensor final_norm(Ctx& ctx, const Tensor& x) const;
+  const Tensor& head_weight() const { return head_.weight; }  // (V,C)
+  const Linear& head() const { return head_; }
+
+  void pack(Ctx& ctx);
+  void unpack();
+
+ private:
+  struct Layer {
+    Tensor attn_norm, q_norm, k_norm, ffn_norm;
+    Linear q, k, v, o, gate, up, down;
+  };
+  Tensor layer(Ctx& ctx, int index, const Tensor& x, const RopeTable& rope, const Attend& attend) const;
+
+  DecoderSpec spec_;
+  Tensor embedding_, norm_;
+  Linear head_;
+  std::vector<Layer> layers_;
+};
+
+}  // namespace rft

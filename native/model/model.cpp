@@ -1,0 +1,84 @@
+#include "model/model.h"
+
+#include <cmath>
+
+namespace rft {
+
+Model::Model(const ModelSpec& spec, Device device)
+    : spec_(spec), pool_(std::make_shared<Pool>(device)), weights_(pool_), decoder_(spec.decoder, weights_) {
+  if (spec.vision) vision_.emplace(*spec.vision, weights_);
+}
+
+Tensor Model::embeddings(Ctx& ctx, const Pack& pack, bool recompute_blocks, const Trace& trace) const {
+  Tensor x = decoder_.embed(ctx, ctx.from(pack.tokens.data(), {int64_t(pack.tokens.size())}));
+  if (!pack.vision || pack.vision->rows.empty()) return x;
+  const VisionInput& v = *pack.vision;
+  const int64_t n = int64_t(v.rows.size());
+  Tensor features = vision_->forward(ctx, v.patches, v.grids, recompute_blocks, trace);
+  features = ops::gather_rows(ctx, features, ctx.from(v.features.data(), {n}));
+  return ops::scatter_rows(ctx, x, ctx.from(v.rows.data(), {n}), features);
+}
+
+Attend Model::attend_pack(const Pack& pack) const {
+  const DecoderSpec& s = spec_.decoder;
+  const float scale = 1.0f / std::sqrt(float(s.head_dim));
+  return [segments = pack.segments, s, scale](Ctx& ctx, int, const Tensor& q, const Tensor& k, const Tensor& v) {
+    return ops::attention(ctx, q, k, v, segments, int(s.heads), int(s.kv_heads), scale);
+  };
+}
+
+Tensor Model::hidden(Ctx& ctx, const Pack& pack, bool recompute_blocks, const Attend& attend, const Trace& trace) const {
+  const DecoderSpec& s = spec_.decoder;
+  Tensor x = embeddings(ctx, pack, recompute_blocks, trace);
+  if (trace) trace("decoder.embed", x);
+  const RopeTable rope = text_rope(ctx, pack.positions.data(), x.rows(), s.head_dim, s.rope_theta, s.mrope_section);
+  return decoder_.layers(ctx, x, rope, attend ? attend : attend_pack(pack), recompute_blocks, trace);
+}
+
+namespace {
+
+void check_range(const char* where, const char* what, const std::vector<int32_t>& values, int64_t end) {
+  for (size_t i = 0; i < values.size(); ++i)
+    expect(values[i] >= 0 && values[i] < end, concat(where, "[", i, "]"), concat(what, " in [0,", end, ")"), values[i]);
+}
+
+void check_vision(const ModelSpec& spec, const VisionInput& v, int64_t tokens) {
+  expect(spec.vision.has_value(), "pack.vision", "no images for a text-only model", concat(v.grids.size() / 3, " images"));
+  expect(v.grids.size() % 3 == 0, "pack.vision.grids", "a multiple of 3 values", v.grids.size());
+  expect(v.rows.size() == v.features.size(), "pack.vision.features", concat(v.rows.size(), " values, one per row"),
+         v.features.size());
+  int64_t units = 0;
+  const int64_t m = spec.vision->merge;
+  for (size_t g = 0; g + 2 < v.grids.size(); g += 3)
+    units += int64_t(v.grids[g]) * (v.grids[g + 1] / m) * (v.grids[g + 2] / m);
+  check_range("pack.vision.rows", "a row", v.rows, tokens);
+  check_range("pack.vision.features", "a merged image token", v.features, units);
+}
+
+}  // namespace
+
+void check_pack(const ModelSpec& spec, const Pack& pack) {
+  const int64_t t = int64_t(pack.tokens.size());
+  expect(t > 0, "pack.tokens", "at least one token", t);
+  check_range("pack.tokens", "a token id", pack.tokens, spec.decoder.vocab);
+  expect(int64_t(pack.positions.size()) == 3 * t, "pack.positionIds", concat(3 * t, " values (3 x T)"), pack.positions.size());
+  for (size_t i = 0; i < pack.segments.size(); ++i) {
+    const auto& s = pack.segments[i];
+    const bool inside = s.q_begin >= 0 && s.q_len >= 0 && s.kv0_begin >= 0 && s.kv0_len >= 0 && s.kv1_begin >= 0 &&
+                        s.kv1_len >= 0 && int64_t(s.q_begin) + s.q_len <= t && int64_t(s.kv0_begin) + s.kv0_len <= t &&
+                        int64_t(s.kv1_begin) + s.kv1_len <= t;
+    expect(inside, concat("pack.segments[", i, "]"), concat("ranges inside [0,", t, ")"),
+           concat("q ", s.q_begin, "+", s.q_len, ", kv0 ", s.kv0_begin, "+", s.kv0_len, ", kv1 ", s.kv1_begin, "+", s.kv1_len));
+  }
+  if (pack.vision) check_vision(spec, *pack.vision, t);
+}
+
+void check_head(const ModelSpec& spec, const Pack& pack, const HeadRows& head) {
+  expect(head.rows.size() == head.targets.size(), "head.targets", concat(head.rows.size(), " values, one per row"),
+         head.targets.size());
+  check_range("head.rows", "a row of the pack", head.rows, int64_t(pack.tokens.size()));
+  check_range("head.targets", "a token id", head.targets, spec.decoder.vocab);
+  expect(head.temperature > 0 && std::isfinite(head.temperature), "head.temperature", "a positive number", head.temperature);
+}
+
+}  // namespace rft

@@ -1,0 +1,74 @@
+#include "model/weights.h"
+
+#include <cmath>
+
+#include "base/parallel_for.h"
+#include "base/philox.h"
+
+namespace rft {
+
+Tensor Weights::add(const std::string& name, Shape shape) {
+  Tensor value(pool_, std::move(shape), Dtype::F32, Purpose::Weights);
+  value.set_requires_grad(true);
+  index_[name] = parameters_.size();
+  parameters_.push_back({name, value});
+  return value;
+}
+
+Parameter& Weights::at(const std::string& name) {
+  auto found = index_.find(name);
+  expect(found != index_.end(), "model", "the name of a parameter", name);
+  return parameters_[found->second];
+}
+
+namespace {
+
+bool ends_with(const std::string& text, const std::string& tail) {
+  return text.size() >= tail.size() && text.compare(text.size() - tail.size(), tail.size(), tail) == 0;
+}
+
+// Box-Muller on counter-based uniforms.
+float normal(uint64_t seed, uint64_t stream, uint64_t i) {
+  const double u = 1.0 - philox_uniform(seed, stream, 2 * i);
+  const double v = philox_uniform(seed, stream, 2 * i + 1);
+  return float(std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * M_PI * v));
+}
+
+uint64_t hash(const std::string& text) {  // FNV-1a
+  uint64_t h = 1469598103934665603ull;
+  for (unsigned char c : text) h = (h ^ c) * 1099511628211ull;
+  return h;
+}
+
+}  // namespace
+
+void Weights::init_random(uint64_t seed) {
+  for (auto& p : parameters_) {
+    if (!p.value.raw()) continue;
+    float* data = p.value.f32();
+    const int64_t n = p.value.count();
+    const bool bias = ends_with(p.name, ".bias");
+    const bool norm = p.value.shape().size() == 1 && !bias;
+    const uint64_t stream = hash(p.name);
+    parallel_ranges(n, 4096, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) data[i] = norm ? 1.0f : bias ? 0.0f : 0.02f * normal(seed, stream, i);
+    });
+  }
+}
+
+void Weights::set_trainable(const std::string& name, bool on) {
+  Parameter& p = at(name);
+  p.trainable = on;
+  p.value.set_requires_grad(on);
+  if (!on) p.value.set_grad({});
+}
+
+void Weights::zero_grad() {
+  for (auto& p : parameters_) {
+    if (!p.trainable) continue;
+    if (!p.value.grad()) p.value.set_grad(Tensor(pool_, p.value.shape(), Dtype::F32, Purpose::Gradients));
+    p.value.grad().zero();
+  }
+}
+
+}  // namespace rft
