@@ -39,7 +39,8 @@ namespace {
 
 void check_range(const char* where, const char* what, const std::vector<int32_t>& values, int64_t end) {
   for (size_t i = 0; i < values.size(); ++i)
-    expect(values[i] >= 0 && values[i] < end, concat(where, "[", i, "]"), concat(what, " in [0,", end, ")"), values[i]);
+    if (values[i] < 0 || values[i] >= end)
+      fail(concat(where, "[", i, "]"), concat(what, " in [0,", end, ")"), values[i]);
 }
 
 void check_vision(const ModelSpec& spec, const VisionInput& v, int64_t tokens) {
@@ -67,7 +68,8 @@ void check_pack(const ModelSpec& spec, const Pack& pack) {
     const bool inside = s.q_begin >= 0 && s.q_len >= 0 && s.kv0_begin >= 0 && s.kv0_len >= 0 && s.kv1_begin >= 0 &&
                         s.kv1_len >= 0 && int64_t(s.q_begin) + s.q_len <= t && int64_t(s.kv0_begin) + s.kv0_len <= t &&
                         int64_t(s.kv1_begin) + s.kv1_len <= t;
-    expect(inside, concat("pack.segments[", i, "]"), concat("ranges inside [0,", t, ")"),
+    if (!inside)
+      fail(concat("pack.segments[", i, "]"), concat("ranges inside [0,", t, ")"),
            concat("q ", s.q_begin, "+", s.q_len, ", kv0 ", s.kv0_begin, "+", s.kv0_len, ", kv1 ", s.kv1_begin, "+", s.kv1_len));
   }
   if (pack.vision) check_vision(spec, *pack.vision, t);

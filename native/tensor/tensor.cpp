@@ -38,8 +38,8 @@ Tensor::Tensor(std::shared_ptr<Pool> pool, Shape shape, Dtype dtype, Purpose pur
 }
 
 void* Tensor::data(Dtype wanted) const {
-  expect(dtype() == wanted, "tensor", concat("element type ", int(wanted)), int(dtype()));
-  expect(body_->block != nullptr, "tensor", "a tensor with memory", "a gradient slot");
+  if (dtype() != wanted) fail("tensor", concat("element type ", int(wanted)), int(dtype()));
+  if (!body_->block) fail("tensor", "a tensor with memory", "a gradient slot");
   return body_->block->data;
 }
 

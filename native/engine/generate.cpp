@@ -1,0 +1,232 @@
+#include "engine/generate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <memory>
+
+#include "base/parallel_for.h"
+#include "base/philox.h"
+#include "engine/kv_cache.h"
+#include "engine/prefill.h"
+#include "ops/token_logp/token_logp.h"
+#include "simd/vmath.h"
+
+namespace rft {
+
+namespace {
+
+constexpr int64_t kDefaultSequences = 256;
+constexpr int64_t kPrefillTokens = 8192;  // of several prompts computed together
+
+struct Sequence {
+  Generated out;
+  std::shared_ptr<const PromptKv> prompt;
+  std::vector<float> first_hidden;  // (C) state that predicts the first token
+  int32_t next_position = 0;
+  uint64_t stream = 0;
+  int64_t slot = -1;
+  std::string tail;  // end of the text so far, for stop strings
+  bool done = false;
+};
+
+class Generation {
+ public:
+  Generation(Model& model, Ctx& ctx, const std::vector<GenerateRequest>& requests, const GenerateOptions& options)
+      : model_(model), ctx_(ctx), requests_(requests), options_(options), stops_(options.stop_strings) {
+    for (const auto& r : requests) total_ += r.samples;
+    const int64_t limit = options.max_sequences ? options.max_sequences : kDefaultSequences;
+    slots_ = std::min(limit, total_);
+    cache_.emplace(ctx, model.spec().decoder, slots_, options.max_new_tokens);
+    for (int64_t s = slots_; s-- > 0;) free_slots_.push_back(s);
+    forbidden_.assign(size_t(model.spec().decoder.vocab), 0);
+    for (int32_t t : options.forbidden_tokens)
+      if (t >= 0 && size_t(t) < forbidden_.size()) forbidden_[size_t(t)] = 1;
+  }
+
+  std::vector<Generated> run(const std::function<void(GenerateProgress)>& progress) {
+    while (finished_ < total_) {
+      ctx_.check_abort();
+      admit();
+      decode_step();
+      retire();
+      if (progress) progress({finished_, total_, tokens_});
+    }
+    std::sort(results_.begin(), results_.end(), [](const Generated& a, const Generated& b) {
+      return std::pair(a.request, a.sample) < std::pair(b.request, b.sample);
+    });
+    return std::move(results_);
+  }
+
+ private:
+  // Fills free slots; prompts are computed when their first sample is due. A fresh sequence draws its first token from
+  // the prompt's last hidden state.
+  void admit() {
+    while (!free_slots_.empty() && (!ready_.empty() || next_request_ < requests_.size())) {
+      if (ready_.empty()) prefill_next();
+      std::vector<Sequence*> fresh;
+      while (!free_slots_.empty() && !ready_.empty()) {
+        active_.push_back(std::move(ready_.front()));
+        ready_.pop_front();
+        active_.back()->slot = free_slots_.back();
+        free_slots_.pop_back();
+        fresh.push_back(active_.back().get());
+      }
+      const int64_t c = model_.spec().decoder.hidden;
+      Tensor h = ctx_.empty({int64_t(fresh.size()), c});
+      for (size_t i = 0; i < fresh.size(); ++i)
+        std::copy(fresh[i]->first_hidden.begin(), fresh[i]->first_hidden.end(), h.row(int64_t(i)));
+      draw(h, fresh);
+      retire();
+    }
+  }
+
+  void prefill_next() {
+    std::vector<const GenerateRequest*> batch;
+    int64_t tokens = 0, samples = 0;
+    const size_t first = next_request_;
+    while (next_request_ < requests_.size() && samples < int64_t(free_slots_.size())) {
+      const auto& r = requests_[next_request_];
+      if (!batch.empty() && tokens + int64_t(r.tokens.size()) > kPrefillTokens) break;
+      batch.push_back(&r);
+      tokens += int64_t(r.tokens.size());
+      samples += r.samples;
+      ++next_request_;
+    }
+    Prefilled done = prefill(model_, ctx_, batch);
+    for (size_t i = 0; i < batch.size(); ++i) {
+      auto prompt = std::make_shared<const PromptKv>(std::move(done.kv[i]));
+      const float* hidden = done.last_hidden.row(int64_t(i));
+      for (int32_t s = 0; s < batch[i]->samples; ++s) {
+        auto seq = std::make_unique<Sequence>();
+        seq->out.request = int32_t(first + i);
+        seq->out.sample = s;
+        seq->prompt = prompt;
+        seq->first_hidden.assign(hidden, hidden + done.last_hidden.columns());
+        seq->next_position = batch[i]->next_position;
+        seq->stream = batch[i]->stream + uint64_t(s);
+        ready_.push_back(std::move(seq));
+      }
+    }
+  }
+
+  // One more token for every running sequence.
+  void decode_step() {
+    if (active_.empty()) return;
+    const DecoderSpec& spec = model_.spec().decoder;
+    const int64_t b = int64_t(active_.size());
+    std::vector<int32_t> tokens, positions;
+    for (const auto& s : active_) tokens.push_back(s->out.tokens.back());
+    for (int axis = 0; axis < 3; ++axis)
+      for (const auto& s : active_) positions.push_back(s->next_position + int32_t(s->out.tokens.size()) - 1);
+    const float scale = 1.0f / std::sqrt(float(spec.head_dim));
+    const Attend attend = [&](Ctx& c, int layer, const Tensor& q, const Tensor& k, const Tensor& v) {
+      std::vector<ops::CachedRow> rows;
+      for (int64_t i = 0; i < b; ++i) {
+        const Sequence& s = *active_[size_t(i)];
+        const int64_t length = int64_t(s.out.tokens.size());
+        cache_->write(layer, s.slot, length - 1, k.row(i), v.row(i));
+        rows.push_back(cache_->row(layer, s.slot, length, *s.prompt));
+      }
+      Tensor out = c.empty(q.shape());
+      ops::cached_attention(q.f32(), out.f32(), rows, int(spec.heads), int(spec.kv_heads), int(spec.head_dim), scale);
+      return out;
+    };
+    Tensor x = model_.decoder().embed(ctx_, ctx_.from(tokens.data(), {b}));
+    const RopeTable rope = text_rope(ctx_, positions.data(), b, spec.head_dim, spec.rope_theta, spec.mrope_section);
+    x = model_.decoder().layers(ctx_, x, rope, attend, false);
+    std::vector<Sequence*> rows;
+    for (const auto& s : active_) rows.push_back(s.get());
+    draw(model_.decoder().final_norm(ctx_, x), rows);
+  }
+
+  // Samples the next token of each sequence from its hidden state; log-prob and entropy as the trainer computes them.
+  void draw(const Tensor& hidden, const std::vector<Sequence*>& sequences) {
+    Tensor logits = project(ctx_, hidden, model_.decoder().head());
+    const int64_t v = logits.columns();
+    const auto& sampling = options_.sampling;
+    const float temperature = sampling.greedy ? 1.0f : sampling.temperature;
+    parallel_for(int64_t(sequences.size()), [&](int64_t i) {
+      Sequence& s = *sequences[size_t(i)];
+      float* z = logits.row(i);
+      simd::scale(1.0f / temperature, z, z, v);
+      const ops::HeadStats stats = ops::head_stats(z, v);
+      const double u = philox_uniform(options_.seed, s.stream, s.out.tokens.size());
+      std::vector<float> row(z, z + v);
+      const int32_t token = ops::sample_row(row.data(), v, sampling, u, forbidden_.data());
+      s.out.tokens.push_back(token);
+      s.out.logp.push_back(std::min(0.0f, z[token] - stats.lse));
+      s.out.entropy.push_back(stats.entropy);
+      check_finished(s, token);
+    });
+    tokens_ += int64_t(sequences.size());
+  }
+
+  void check_finished(Sequence& s, int32_t token) {
+    const auto& stop = options_.stop_tokens;
+    if (std::find(stop.begin(), stop.end(), token) != stop.end()) {
+      s.out.finish = Finish::Eos;
+      s.done = true;
+    } else if (stops_.push(s.tail, options_.token_bytes, token)) {
+      s.out.finish = Finish::Stop;
+      s.done = true;
+    } else if (int64_t(s.out.tokens.size()) >= options_.max_new_tokens) {
+      s.out.finish = Finish::Length;
+      s.done = true;
+    }
+  }
+
+  // Ended sequences free their slots at once.
+  void retire() {
+    for (auto& s : active_) {
+      if (!s->done) continue;
+      free_slots_.push_back(s->slot);
+      results_.push_back(std::move(s->out));
+      ++finished_;
+      s.reset();
+    }
+    std::erase(active_, nullptr);
+  }
+
+  Model& model_;
+  Ctx& ctx_;
+  const std::vector<GenerateRequest>& requests_;
+  const GenerateOptions& options_;
+  StopMatcher stops_;
+  std::vector<uint8_t> forbidden_;
+  std::optional<SlotCache> cache_;
+  std::vector<int64_t> free_slots_;
+  std::deque<std::unique_ptr<Sequence>> ready_;     // prompt computed, waiting for a slot
+  std::vector<std::unique_ptr<Sequence>> active_;
+  std::vector<Generated> results_;
+  size_t next_request_ = 0;
+  int64_t slots_ = 0, total_ = 0, finished_ = 0, tokens_ = 0;
+};
+
+void check_requests(const ModelSpec& spec, const std::vector<GenerateRequest>& requests, const GenerateOptions& options) {
+  expect(options.max_new_tokens > 0, "generate maxNewTokens", "a positive number", options.max_new_tokens);
+  expect(options.stop_strings.empty() || !options.token_bytes.offsets.empty(), "generate stopStrings", "tokenBytes beside them",
+         "none");
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const auto& r = requests[i];
+    Pack pack{r.tokens, r.positions, {}, r.vision};
+    check_pack(spec, pack);
+    expect(r.samples > 0, concat("generate requests[", i, "].samples"), "a positive number", r.samples);
+  }
+}
+
+}  // namespace
+
+std::vector<Generated> generate(Model& model, Ctx ctx, const std::vector<GenerateRequest>& requests,
+                                const GenerateOptions& options, const std::function<void(GenerateProgress)>& progress) {
+  check_requests(model.spec(), requests, options);
+  expect(!ctx.meta(), "generate", "a device that computes", "meta");
+  model.decoder().pack(ctx);
+  struct Unpack {
+    Decoder& decoder;
+    ~Unpack() { decoder.unpack(); }
+  } unpack{model.decoder()};
+  return Generation(model, ctx, requests, options).run(progress);
+}
+
+}  // namespace rft

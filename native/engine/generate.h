@@ -1,0 +1,54 @@
+// Generation: prompts are computed once, their samples decode together with continuous batching.
+//
+// A sample depends on (weights, prompt, seed, stream, options) only: every op is batch-invariant and the random numbers
+// are counter-based, so neither the batch nor the order of admission changes a bit of it.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/stop_matcher.h"
+#include "model/model.h"
+#include "ops/sample/sample.h"
+
+namespace rft {
+
+struct GenerateRequest {
+  std::vector<int32_t> tokens;     // (T)
+  std::vector<int32_t> positions;  // (3, T)
+  std::optional<VisionInput> vision;
+  int32_t next_position = 0;  // of the first generated token, on all three axes
+  int32_t samples = 1;
+  uint64_t stream = 0;  // random stream of sample 0; sample i uses stream + i
+};
+
+struct GenerateOptions {
+  int64_t max_new_tokens = 0;
+  ops::SampleOptions sampling;
+  uint64_t seed = 0;
+  std::vector<int32_t> stop_tokens;       // end a completion; the token is kept
+  std::vector<int32_t> forbidden_tokens;  // never sampled
+  std::vector<std::string> stop_strings;
+  TokenBytes token_bytes;     // needed for stop strings
+  int64_t max_sequences = 0;  // decoded at once; 0: chosen here
+};
+
+enum class Finish { Eos, Stop, Length };
+
+struct Generated {
+  int32_t request = 0, sample = 0;
+  std::vector<int32_t> tokens;
+  std::vector<float> logp, entropy;  // of the untruncated distribution at the sampling temperature
+  Finish finish = Finish::Length;
+};
+
+struct GenerateProgress {
+  int64_t finished, total, tokens;
+};
+
+// Results are ordered by (request, sample). Progress is reported after every decode step.
+std::vector<Generated> generate(Model& model, Ctx ctx, const std::vector<GenerateRequest>& requests,
+                                const GenerateOptions& options, const std::function<void(GenerateProgress)>& progress);
+
+}  // namespace rft
