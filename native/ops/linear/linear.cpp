@@ -1,0 +1,61 @@
+// linear: a dense layer, weights stored as checkpoints do: one row per output.
+//
+//   y  = x w^T + bias           x (T,K), w (N,K), bias (N) or none -> y (T,N)
+//   dx = dy w      dw += dy^T x      dbias += column sums of dy
+//
+// The bias is added after the product, so y[t] depends on x[t] alone, bit for bit.
+// Kept for backward: x when w is trained; w.
+#include "ops/ops.h"
+#include "ops/rows.h"
+#include "simd/gemm.h"
+
+namespace rft::ops {
+namespace {
+
+using simd::Trans;
+
+void forward(const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
+  const int64_t T = x.rows(), N = w.dim(0), K = w.dim(1);
+  float* out = y.f32();
+  simd::gemm(Trans::No, Trans::Yes, T, N, K, x.f32(), K, w.f32(), K, 0.0f, out, N);
+  if (!bias) return;
+  const float* b = bias.f32();
+  for_rows(T, N, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) simd::add(out + t * N, b, out + t * N, N);
+  });
+}
+
+void backward(Ctx& ctx, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& dy) {
+  const int64_t T = dy.rows(), N = w.dim(0), K = w.dim(1);
+  const float* dout = ctx.meta() ? nullptr : dy.f32();
+  if (x.requires_grad()) {
+    GradTarget dx = grad_target(ctx, x);
+    if (dout) simd::gemm(Trans::No, Trans::No, T, K, N, dout, N, w.f32(), K, dx.beta, dx.grad.f32(), K);
+  }
+  if (w.requires_grad()) {
+    GradTarget dw = grad_target(ctx, w);
+    if (dout) simd::gemm(Trans::Yes, Trans::No, N, K, T, dout, N, x.f32(), K, dw.beta, dw.grad.f32(), K);
+  }
+  if (bias.requires_grad())
+    add_column_sums(ctx, T, N, grad_target(ctx, bias),
+                    [&](int64_t t, float* acc) { simd::add(acc, dout + t * N, acc, N); });
+}
+
+}  // namespace
+
+Tensor linear(Ctx& ctx, const Tensor& x, const Tensor& w, const Tensor& bias) {
+  expect(w.shape().size() == 2, "linear w", "shape (N,K)", to_string(w.shape()));
+  expect(row_width(x) == w.dim(1), "linear x", concat("shape (T,", w.dim(1), ") for w ", to_string(w.shape())),
+         to_string(x.shape()));
+  expect(!bias || bias.count() == w.dim(0), "linear bias",
+         concat("shape (", w.dim(0), ") for w ", to_string(w.shape())), bias ? to_string(bias.shape()) : "");
+  Tensor y = ctx.empty({x.rows(), w.dim(0)});
+  if (!ctx.meta()) forward(x, w, bias, y);
+  if (ctx.records(x, w, bias))
+    ctx.tape->record({y}, [x = w.requires_grad() ? x : x.slot(), w, bias = bias.slot(), y = y.slot()](Ctx& c) {
+      backward(c, x, w, bias, y.grad());
+    });
+  return y;
+}
+
+}  // namespace rft::ops

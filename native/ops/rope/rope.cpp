@@ -1,0 +1,67 @@
+// rope: rotary position embedding by an angle table (Su et al. 2021), rotate-half pairs as in Llama and Qwen.
+// Which angle a token has (1-D, M-RoPE, 2-D vision) is the table's business.
+//
+//   for each head, i < D/2:   y[i]       = x[i] cos[i]       - x[i + D/2] sin[i]
+//                             y[i + D/2] = x[i + D/2] cos[i] + x[i] sin[i]
+//   dx: the same rotation of dy by the opposite angle
+//
+// x (T,H*D), cos and sin (T,D/2), shared by all heads -> y (T,H*D). Kept for backward: cos, sin.
+#include "ops/ops.h"
+#include "ops/rows.h"
+
+namespace rft::ops {
+namespace {
+
+// One token: heads of 2 * half values. `sign` -1 rotates back.
+void rotate(const float* x, const float* cos, const float* sin, float sign, int64_t heads, int64_t half, float* y) {
+  for (int64_t h = 0; h < heads; ++h, x += 2 * half, y += 2 * half)
+    for (int64_t i = 0; i < half; ++i) {
+      const float a = x[i], b = x[i + half], s = sign * sin[i];
+      y[i] = a * cos[i] - b * s;
+      y[i + half] = b * cos[i] + a * s;
+    }
+}
+
+void forward(const Tensor& x, const Tensor& cos, const Tensor& sin, const Tensor& y) {
+  const int64_t W = row_width(x), half = row_width(cos);
+  const float *in = x.f32(), *pc = cos.f32(), *ps = sin.f32();
+  float* out = y.f32();
+  for_rows(x.rows(), W, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t)
+      rotate(in + t * W, pc + t * half, ps + t * half, 1.0f, W / (2 * half), half, out + t * W);
+  });
+}
+
+void backward(const Tensor& cos, const Tensor& sin, const Tensor& dy, const GradTarget& dx) {
+  const int64_t W = row_width(dy), half = row_width(cos);
+  const float *dout = dy.f32(), *pc = cos.f32(), *ps = sin.f32();
+  float* grad = dx.grad.f32();
+  for_rows(dy.rows(), W, [&](int64_t begin, int64_t end) {
+    std::vector<float> row(static_cast<size_t>(W));
+    for (int64_t t = begin; t < end; ++t) {
+      rotate(dout + t * W, pc + t * half, ps + t * half, -1.0f, W / (2 * half), half, row.data());
+      put_row(row.data(), dx.beta, grad + t * W, W);
+    }
+  });
+}
+
+}  // namespace
+
+Tensor rope(Ctx& ctx, const Tensor& x, const Tensor& cos, const Tensor& sin) {
+  const int64_t half = row_width(cos);
+  expect(cos.shape() == sin.shape(), "rope sin", concat("shape ", to_string(cos.shape())), to_string(sin.shape()));
+  expect(cos.rows() == x.rows(), "rope cos", concat(x.rows(), " rows for x ", to_string(x.shape())),
+         to_string(cos.shape()));
+  expect(half > 0 && row_width(x) % (2 * half) == 0, "rope x",
+         concat("rows of a multiple of ", 2 * half, " values for cos ", to_string(cos.shape())), to_string(x.shape()));
+  Tensor y = ctx.empty(x.shape());
+  if (!ctx.meta()) forward(x, cos, sin, y);
+  if (ctx.records(x))
+    ctx.tape->record({y}, [x = x.slot(), cos, sin, y = y.slot()](Ctx& c) {
+      GradTarget dx = grad_target(c, x);
+      if (!c.meta()) backward(cos, sin, y.grad(), dx);
+    });
+  return y;
+}
+
+}  // namespace rft::ops

@@ -1,0 +1,85 @@
+// scatter_rows: some rows replaced (image features put in the place of image tokens).
+//
+//   y = base, then y[rows[n]] = src[n]        base (T,C), rows I32 (N) all different, src (N,C) -> y (T,C)
+//   dbase = dy with those rows 0      dsrc[n] = dy[rows[n]]
+//
+// Kept for backward: rows.
+#include "ops/ops.h"
+#include "ops/rows.h"
+
+namespace rft::ops {
+namespace {
+
+void forward(const Tensor& base, const int32_t* rows, const Tensor& src, const Tensor& y) {
+  const int64_t C = row_width(base);
+  const float *under = base.f32(), *over = src.f32();
+  float* out = y.f32();
+  for_rows(base.rows(), C, [&](int64_t b, int64_t e) { std::copy(under + b * C, under + e * C, out + b * C); });
+  for_rows(src.rows(), C, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) std::copy_n(over + n * C, C, out + rows[n] * C);
+  });
+}
+
+void backward_base(const int32_t* rows, int64_t N, const Tensor& dy, const GradTarget& dbase) {
+  const int64_t C = row_width(dy);
+  std::vector<uint8_t> replaced(static_cast<size_t>(dy.rows()));
+  for (int64_t n = 0; n < N; ++n) replaced[size_t(rows[n])] = 1;
+  const float* dout = dy.f32();
+  float* grad = dbase.grad.f32();
+  for_rows(dy.rows(), C, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      if (!replaced[size_t(t)])
+        put_row(dout + t * C, dbase.beta, grad + t * C, C);
+      else if (dbase.beta == 0.0f)
+        std::fill_n(grad + t * C, C, 0.0f);
+    }
+  });
+}
+
+void backward_src(const int32_t* rows, int64_t N, const Tensor& dy, const GradTarget& dsrc) {
+  const int64_t C = row_width(dy);
+  const float* dout = dy.f32();
+  float* grad = dsrc.grad.f32();
+  for_rows(N, C, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) put_row(dout + rows[n] * C, dsrc.beta, grad + n * C, C);
+  });
+}
+
+void check_rows(const Tensor& rows, int64_t T) {
+  std::vector<uint8_t> seen(static_cast<size_t>(T));
+  const int32_t* row = rows.i32();
+  for (int64_t n = 0; n < rows.count(); ++n) {
+    const std::string where = concat("scatter_rows rows[", n, "]");
+    expect(row[n] >= 0 && row[n] < T, where, concat("a row below ", T), row[n]);
+    expect(!seen[size_t(row[n])], where, "every row at most once", concat(row[n], " a second time"));
+    seen[size_t(row[n])] = 1;
+  }
+}
+
+}  // namespace
+
+Tensor scatter_rows(Ctx& ctx, const Tensor& base, const Tensor& rows, const Tensor& src) {
+  expect(base.shape().size() == 2, "scatter_rows base", "shape (T,C)", to_string(base.shape()));
+  expect(src.shape() == Shape{rows.count(), base.dim(1)}, "scatter_rows src",
+         concat("shape ", to_string({rows.count(), base.dim(1)}), " for base ", to_string(base.shape())),
+         to_string(src.shape()));
+  Tensor y = ctx.empty(base.shape());
+  if (!ctx.meta()) {
+    check_rows(rows, base.rows());
+    forward(base, rows.i32(), src, y);
+  }
+  if (ctx.records(base, src))
+    ctx.tape->record({y}, [base = base.slot(), rows, src = src.slot(), y = y.slot()](Ctx& c) {
+      if (base.requires_grad()) {
+        GradTarget dbase = grad_target(c, base);
+        if (!c.meta()) backward_base(rows.i32(), rows.count(), y.grad(), dbase);
+      }
+      if (src.requires_grad()) {
+        GradTarget dsrc = grad_target(c, src);
+        if (!c.meta()) backward_src(rows.i32(), rows.count(), y.grad(), dsrc);
+      }
+    });
+  return y;
+}
+
+}  // namespace rft::ops
