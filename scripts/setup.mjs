@@ -1,0 +1,70 @@
+// What every entry script needs first: dependencies, the native addon, the compiled TypeScript. Each part is skipped
+// when it is up to date. Plain JavaScript without dependencies, since it runs before there is a node_modules.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..')
+const shell = process.platform === 'win32'
+
+/** Runs a command in the project's folder with its output shown; returns its exit code. */
+export function run(command, args, env = {}) {
+  const options = { cwd: root, stdio: 'inherit', shell, env: { ...process.env, ...env } }
+  const { status, error } = spawnSync(command, args, options)
+  if (error) console.error(`${command}: ${error.code === 'ENOENT' ? 'not installed' : error.message}`)
+  return status ?? 1
+}
+
+/** Runs the program of an installed package. */
+export const runBin = (name, ...args) => run(path.join(root, 'node_modules', '.bin', name), args)
+
+/** Prints a headline, runs the action and says how long it took; true = it succeeded. */
+export function step(title, action) {
+  console.log(`\n==> ${title}`)
+  const begin = performance.now()
+  const ok = action() === 0
+  console.log(`    ${title}: ${ok ? 'done' : 'FAILED'} in ${((performance.now() - begin) / 1000).toFixed(1)} s`)
+  return ok
+}
+
+function newest(folder, pattern) {
+  const names = readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
+  return Math.max(0, ...names.filter((name) => pattern.test(name)).map((name) => modified(path.join(folder, name))))
+}
+
+function modified(file) {
+  const where = path.join(root, file)
+  return existsSync(where) ? statSync(where).mtimeMs : 0
+}
+
+const installed = () => modified('node_modules/.package-lock.json') >= modified('package-lock.json')
+
+const nativeBuilt = () =>
+  modified('build/Release/rft.node') >=
+  Math.max(newest('native', /\.(h|cpp|cuh?|map)$/), modified('CMakeLists.txt'), modified('package.json'))
+
+const typescriptBuilt = () =>
+  modified('dist/cli/main.js') >= Math.max(newest('src', /\.ts$/), modified('tsconfig.json'))
+
+/** The steps as [title, is it needed, action]; the actions return an exit code. */
+const PARTS = [
+  // The native build follows as a step of its own, with its output visible.
+  [
+    'install dependencies',
+    installed,
+    () => run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], { RFT_SKIP_BUILD: '1' }),
+  ],
+  ['build the native addon', nativeBuilt, () => run(process.execPath, ['native/tools/build.cjs'])],
+  ['compile TypeScript', typescriptBuilt, () => runBin('tsc', '-p', 'tsconfig.build.json')],
+]
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (major > 20 || (major === 20 && minor >= 19)) return true
+  console.error(`rft: expected Node 20.19 or later but received ${process.versions.node}`)
+  return false
+}
+
+/** Brings everything up to date; false after the first failure. */
+export const setup = () => checkNode() && PARTS.every(([title, ready, action]) => ready() || step(title, action))
