@@ -5,7 +5,7 @@ import { root, runBin } from './setup.mjs'
 
 const files = ['native', 'test/native'].flatMap((folder) =>
   readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => /\.(h|cpp|cuh?)$/.test(name))
+    .filter((name) => /\.(h|inl|cpp|cuh?)$/.test(name))
     .map((name) => path.join(folder, name)),
 )
 const mode = process.argv.includes('--write') ? ['-i'] : ['--dry-run', '--Werror']

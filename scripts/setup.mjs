@@ -42,7 +42,7 @@ const installed = () => modified('node_modules/.package-lock.json') >= modified(
 
 const nativeBuilt = () =>
   modified('build/Release/rft.node') >=
-  Math.max(newest('native', /\.(h|cpp|cuh?|map)$/), modified('CMakeLists.txt'), modified('package.json'))
+  Math.max(newest('native', /\.(h|inl|cpp|cuh?|map)$/), modified('CMakeLists.txt'), modified('package.json'))
 
 const typescriptBuilt = () =>
   modified('dist/cli/main.js') >= Math.max(newest('src', /\.ts$/), modified('tsconfig.json'))

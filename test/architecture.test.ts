@@ -159,7 +159,7 @@ describe('src', () => {
 })
 
 describe('native', () => {
-  const includes = files('native', /\.(h|hpp|cpp|cuh?)$/).flatMap((file) =>
+  const includes = files('native', /\.(h|inl|cpp|cuh?)$/).flatMap((file) =>
     [...read('native', file).matchAll(/^\s*#\s*include\s*(["<])([^">]+)[">]/gm)].map(([, kind, target = '']) => {
       const beside = existsSync(path.join(root, 'native', path.posix.dirname(file), target))
       return { file, quoted: kind === '"', target: beside ? path.posix.join(path.posix.dirname(file), target) : target }
@@ -183,7 +183,7 @@ describe('native', () => {
 
 it(`no file is longer than ${MAX_LINES} lines`, () => {
   const long = ['src', 'native', 'test', 'scripts', 'bench', 'examples'].flatMap((folder) =>
-    files(folder, /\.(ts|mjs|cjs|h|hpp|cpp|cuh?)$/)
+    files(folder, /\.(ts|mjs|cjs|h|inl|cpp|cuh?)$/)
       .map((file) => ({ file: `${folder}/${file}`, lines: read(folder, file).split('\n').length - 1 }))
       .filter(({ lines }) => lines > MAX_LINES),
   )
