@@ -1,0 +1,40 @@
+/** Sampled completions -> groups with rewards. */
+
+import type { Group } from '../core/types.ts'
+import type { RewardInput } from '../rewards/define.ts'
+import type { Sampled } from './collect.ts'
+import type { RewardFailures, RewardRunner } from './reward_runner.ts'
+
+export interface Judged {
+  groups: Group[]
+  /** Per reward function: the completions it could not judge. */
+  failures: Record<string, RewardFailures>
+}
+
+/**
+ * Scores every completion with every reward function. Whatever a reward does, each completion ends with a number or
+ * `null`.
+ *
+ * @throws the signal's reason when aborted.
+ */
+export async function judge(runner: RewardRunner, sampled: readonly Sampled[], signal?: AbortSignal): Promise<Judged> {
+  const inputs = sampled.flatMap(rewardInputs)
+  const { total, parts, failures } = await runner.score(inputs, signal)
+  let begin = 0
+  const groups = sampled.map(({ prompt, completions }) => {
+    const end = begin + completions.length
+    const rewardParts = Object.fromEntries(Object.entries(parts).map(([name, all]) => [name, all.slice(begin, end)]))
+    const group: Group = { prompt, completions, rewards: total.slice(begin, end), rewardParts }
+    begin = end
+    return group
+  })
+  return { groups, failures }
+}
+
+function rewardInputs({ prompt, completions }: Sampled): RewardInput[] {
+  const { messages, answer, columns, id } = prompt.row
+  return completions.map(({ text, tokens, finish }) => ({
+    ...{ completion: text, completionTokens: tokens.length, finish },
+    ...{ messages, answer, columns, id },
+  }))
+}

@@ -1,0 +1,30 @@
+/** What the trainers need of a model and of an optimizer; `Model` and `Optimizer` of src/native have it. */
+
+import type {
+  ForwardBackwardOutput,
+  ForwardOptions,
+  HeadRows,
+  LossInput,
+  OptimizerStepInput,
+  OptimizerStepOutput,
+  Pack,
+  ScoreOutput,
+} from '../native/types.ts'
+import type { Generator } from '../rollout/collect.ts'
+
+type CallOptions = ForwardOptions & { signal?: AbortSignal }
+
+export interface Scorer {
+  score(pack: Pack, head: HeadRows, options?: CallOptions): Promise<ScoreOutput>
+}
+
+export interface Policy extends Generator, Scorer {
+  /** Adds this pack's gradient to what is already there. */
+  forwardBackward(pack: Pack, head: HeadRows, loss: LossInput, options?: CallOptions): Promise<ForwardBackwardOutput>
+  zeroGrad(): Promise<void>
+}
+
+export interface PolicyOptimizer {
+  /** Applies the gradients and zeroes them. */
+  step(input: OptimizerStepInput): Promise<OptimizerStepOutput>
+}
