@@ -22,7 +22,7 @@ const RANK: Record<string, number> = {
   checkpoint: 2,
   text: 2,
   vision: 2,
-  dashboard: 2,
+  report: 2,
   trainer: 3,
   cli: 4,
 }
@@ -40,10 +40,10 @@ const MAY_INCLUDE: Record<string, string[]> = {
   simd: ['base'],
   tensor: ['base', 'simd'],
   ops: ['base', 'simd', 'tensor'],
-  optim: ['base', 'simd', 'tensor'],
   comm: ['base', 'tensor'],
   io: ['base', 'simd', 'tensor'],
   model: ['base', 'simd', 'tensor', 'ops', 'io'],
+  optim: ['base', 'simd', 'tensor', 'ops', 'model'],
   engine: CORE_AREAS,
   addon: CORE_AREAS,
 }
