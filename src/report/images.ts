@@ -1,0 +1,35 @@
+/** Images of sample prompts as small data URIs, so that the report is one file. */
+import { readFile, realpath } from 'node:fs/promises'
+import { join, resolve, sep } from 'node:path'
+
+const side = 224
+const maxInputPixels = 33_554_432
+
+/**
+ * A path relative to the run folder, or a data URI, as a data URI of at most 224 pixels a side (tiny images are
+ * enlarged without smoothing). `null` when there is no such image, it cannot be decoded, or it lies outside the folder.
+ */
+export async function imageDataUri(runDir: string, reference: string): Promise<string | null> {
+  try {
+    const bytes = await readImage(runDir, reference)
+    const { default: sharp } = await import('sharp')
+    const { width, height } = await sharp(bytes, { limitInputPixels: maxInputPixels }).metadata()
+    const small = Math.max(width, height) <= side / 2
+    const png = await sharp(bytes, { limitInputPixels: maxInputPixels })
+      .resize({ width: side, height: side, fit: 'inside', kernel: small ? 'nearest' : 'lanczos3' })
+      .png({ palette: true })
+      .toBuffer()
+    return `data:image/png;base64,${png.toString('base64')}`
+  } catch {
+    return null
+  }
+}
+
+async function readImage(runDir: string, reference: string): Promise<Buffer> {
+  const inline = /^data:image\/[a-z+.-]+;base64,([A-Za-z0-9+/=]+)$/.exec(reference)
+  if (inline) return Buffer.from(inline[1]!, 'base64')
+  const root = (await realpath(resolve(runDir))) + sep
+  const file = await realpath(join(root, reference))
+  if (!file.startsWith(root)) throw new Error('outside the run folder')
+  return readFile(file)
+}
