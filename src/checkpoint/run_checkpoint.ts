@@ -11,7 +11,7 @@
  * happened. A failed save removes what it wrote and leaves every earlier checkpoint as it was.
  */
 
-import { copyFile, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InputError } from '../core/errors.ts'
 import type { ParameterInfo, StorageDtype, TensorSink, TensorSource } from '../native/types.ts'
@@ -100,10 +100,8 @@ export async function saveCheckpoint(runDir: string, content: CheckpointContent)
 async function writeContent(dir: string, { model, optimizer, source, dtype, state }: CheckpointContent): Promise<void> {
   const plan = planSave(source, dtype)
   await writeSynced(join(dir, 'config.json'), plan.configText)
-  for (const name of await listSideFiles(source.dir)) {
-    await copyFile(join(source.dir, name), join(dir, name))
-    await syncFile(join(dir, name))
-  }
+  for (const name of await listSideFiles(source.dir))
+    await writeSynced(join(dir, name), await readFile(join(source.dir, name)))
   await model.save(join(dir, 'model.safetensors'), plan.header, plan.sinks)
   const parameters = model.parameters()
   if (dtype !== 'F32') {
@@ -182,19 +180,14 @@ export async function pruneCheckpoints(runDir: string, keepLast: number, bestSte
 
 // ------------------------------------------------------------------ durable writes
 
-async function writeSynced(file: string, text: string): Promise<void> {
+async function writeSynced(file: string, content: string | Uint8Array): Promise<void> {
   const handle = await open(file, 'w')
   try {
-    await handle.writeFile(text)
+    await handle.writeFile(content)
     await handle.sync()
   } finally {
     await handle.close()
   }
-}
-
-async function syncFile(file: string): Promise<void> {
-  const handle = await open(file, 'r+')
-  await handle.sync().finally(() => handle.close())
 }
 
 /** Makes the entries of a folder durable; Windows cannot open folders and does not need it. */

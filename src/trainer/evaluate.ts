@@ -102,7 +102,11 @@ const withoutImages = (group: Group): Group => ({ ...group, prompt: { ...group.p
 
 function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
   const out = new Map<K, T[]>()
-  for (const item of items) out.set(keyOf(item), [...(out.get(keyOf(item)) ?? []), item])
+  for (const item of items) {
+    const own = out.get(keyOf(item))
+    if (own) own.push(item)
+    else out.set(keyOf(item), [item])
+  }
   return out
 }
 

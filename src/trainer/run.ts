@@ -1,0 +1,47 @@
+/** What a training run consists of once everything is open. */
+
+import type { ModelConfig } from '../checkpoint/hf_folder.ts'
+import type { SavableModel, SavableOptimizer, TrainerState } from '../checkpoint/run_checkpoint.ts'
+import type { Config } from '../config/schema.ts'
+import type { Prompt, Row } from '../core/types.ts'
+import type { CollectOptions } from '../rollout/collect.ts'
+import type { RewardRunner } from '../rollout/reward_runner.ts'
+import type { Policy, PolicyOptimizer, Scorer } from './policy.ts'
+import type { Example } from './sft.ts'
+
+/** Training rows in the order a run visits them. */
+export interface RowStream {
+  /** Rows of one epoch. */
+  readonly count: number
+  /** Changes when the rows do; a run is resumed on the data it began with. */
+  readonly fingerprint: string
+  /** `count` rows from place `seen` on, counted from the beginning of the run; a function of the seed and the place. */
+  take(seen: number, count: number): Row[]
+}
+
+export interface Run {
+  readonly config: Config
+  /** Folder the policy's config and tokenizer files come from. */
+  readonly source: ModelConfig
+  readonly policy: Policy & SavableModel
+  readonly optimizer: PolicyOptimizer & SavableOptimizer
+  readonly reference: Scorer | null
+  readonly rewards: RewardRunner
+  readonly sampling: Omit<CollectOptions, 'step' | 'samples'>
+  readonly training: RowStream
+  readonly heldOut: readonly Row[]
+  toPrompt(row: Row): Promise<Prompt>
+  /** For supervised training: the prompt and the tokens of the row's target. */
+  toExample(row: Row): Promise<Example>
+  /** Where the run stands; a fresh run stands at step 0. */
+  state: TrainerState
+  dispose(): void
+}
+
+/** The state of a run that has not begun. */
+export function freshState(seed: number, data: string): TrainerState {
+  return {
+    ...{ version: 1, step: 0, optimizerSteps: 0, rowsSeen: 0, numTokens: 0, skippedInARow: 0 },
+    ...{ best: null, seed, data },
+  }
+}

@@ -1,0 +1,91 @@
+/** Where a run reports to: its metrics and samples files, its report, and the sinks the caller added. */
+
+import { readFile } from 'node:fs/promises'
+import type { Config } from '../config/schema.ts'
+import type { Group, ImageRef, Message } from '../core/types.ts'
+import { jsonlSink } from '../metrics/jsonl.ts'
+import { type SamplesWriter, samplesWriter } from '../metrics/samples.ts'
+import type { MetricsRecord, MetricsSink } from '../metrics/types.ts'
+import { writeReport } from '../report/write.ts'
+import type { Evaluation } from './evaluate.ts'
+import type { Metrics } from './step_metrics.ts'
+import type { StepReport } from './update.ts'
+
+export class RunLog {
+  private readonly sinks: MetricsSink[]
+  private readonly samples: SamplesWriter
+  private readonly latest = new Map<string, number>()
+
+  /** @param step the step a resumed run continues from: later records of the files are cut. */
+  constructor(
+    private readonly config: Config,
+    step: number,
+    sinks: readonly MetricsSink[],
+  ) {
+    const resumed = step > 0 ? step : undefined
+    this.sinks = [jsonlSink(config.run.dir, resumed), ...sinks]
+    this.samples = samplesWriter(config.run.dir, resumed)
+  }
+
+  metrics(step: number, values: Metrics): void {
+    const record: MetricsRecord = { step, ...values }
+    for (const [name, value] of Object.entries(values)) this.latest.set(name, value)
+    for (const sink of this.sinks) sink.step(record)
+  }
+
+  note(message: string): void {
+    for (const sink of this.sinks) sink.note?.(message)
+  }
+
+  /** The last value of a metric in this process. */
+  last(name: string): number | undefined {
+    return this.latest.get(name)
+  }
+
+  /** Keeps one group of every few steps, so that about `report.samples` are kept over the run. */
+  async sample(step: number, { groups, advantages }: StepReport): Promise<void> {
+    const { samples } = this.config.report
+    const every = Math.max(1, Math.floor(this.config.train.steps / Math.max(1, samples)))
+    if (samples === 0 || groups.length === 0 || step % every !== 0) return
+    const index = step % groups.length
+    const begin = groups.slice(0, index).reduce((sum, g) => sum + g.completions.length, 0)
+    await this.write(step, groups[index]!, (i) => advantages[begin + i]!)
+  }
+
+  /** Keeps the first answers of an evaluation. */
+  async evaluation(step: number, { groups }: Evaluation): Promise<void> {
+    for (const group of groups.slice(0, Math.min(4, this.config.report.samples)))
+      await this.write(step, group, () => null)
+  }
+
+  report(): Promise<string> {
+    return writeReport(this.config.run.dir)
+  }
+
+  close(): void {
+    for (const sink of this.sinks) sink.close()
+    this.samples.close()
+  }
+
+  private async write(step: number, group: Group, advantageOf: (completion: number) => number | null): Promise<void> {
+    const { row } = group.prompt
+    const completions = group.completions.map(({ text, finish }, i) => ({
+      text,
+      rewards: Object.fromEntries(Object.entries(group.rewardParts).map(([name, all]) => [name, all[i] ?? null])),
+      total: group.rewards[i] ?? null,
+      advantage: advantageOf(i),
+      finish,
+    }))
+    const images = await Promise.all(row.images.map(imageBytes))
+    const problem = row.messages.map(messageText).join('\n')
+    this.samples.write({ step, id: row.id, problem, answer: row.answer, completions }, images)
+  }
+}
+
+const imageBytes = async (image: ImageRef): Promise<Uint8Array> =>
+  'bytes' in image ? image.bytes : readFile(image.path)
+
+function messageText({ content }: Message): string {
+  if (typeof content === 'string') return content
+  return content.map((part) => (part.type === 'text' ? part.text : '')).join('')
+}

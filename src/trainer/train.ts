@@ -1,0 +1,229 @@
+/** The training loop: step, log, evaluate, save, until the steps are done or somebody asks to stop. */
+
+import { learningRate } from '../algorithms/index.ts'
+import { checkpointPath, pruneCheckpoints, saveCheckpoint, type TrainerState } from '../checkpoint/run_checkpoint.ts'
+import { InputError } from '../core/errors.ts'
+import type { Prompt, Row } from '../core/types.ts'
+import type { MetricsSink } from '../metrics/types.ts'
+import { type Evaluation, evaluate } from './evaluate.ts'
+import type { Run } from './run.ts'
+import { RunLog } from './run_log.ts'
+import { sftStep } from './sft.ts'
+import { grpoStep } from './step.ts'
+import type { StepReport } from './update.ts'
+
+export interface TrainOptions {
+  /** Besides metrics.jsonl. They are closed at the end. */
+  sinks?: readonly MetricsSink[]
+  /** Aborting it ends the run after the step in progress, with a checkpoint. */
+  stop?: AbortSignal
+  /** Aborting it ends the run at once: the promise is rejected with its reason. */
+  signal?: AbortSignal
+}
+
+export interface TrainResult {
+  state: TrainerState
+  /** The newest checkpoint. */
+  checkpoint: string
+  /** `stop` was aborted before the last step. */
+  stopped: boolean
+  /** Of the first and last evaluation of this call; `null` when there was none. */
+  firstEvaluation: Evaluation | null
+  lastEvaluation: Evaluation | null
+  /** Wall time of this call, and of its training steps alone. */
+  seconds: number
+  stepSeconds: number
+  /** Tokens of this call's steps (prompts once per group). */
+  tokens: number
+}
+
+/**
+ * Trains from where the run stands to `train.steps`.
+ *
+ * @throws InputError when more than `train.maxSkippedSteps` steps in a row had a loss or gradient that was not finite,
+ *   when a row cannot become a prompt, and when a checkpoint cannot be written.
+ */
+export async function trainRun(run: Run, options: TrainOptions = {}): Promise<TrainResult> {
+  const log = new RunLog(run.config, run.state.step, options.sinks ?? [])
+  const loop = new Loop(run, log, options)
+  try {
+    return await loop.run()
+  } finally {
+    log.close()
+  }
+}
+
+class Loop {
+  private readonly begun = performance.now()
+  private savedStep = -1
+  private first: Evaluation | null = null
+  private last: Evaluation | null = null
+  private stepSeconds = 0
+  private tokens = 0
+
+  constructor(
+    private readonly work: Run,
+    private readonly log: RunLog,
+    private readonly options: TrainOptions,
+  ) {}
+
+  async run(): Promise<TrainResult> {
+    const { config } = this.work
+    const { steps } = config.train
+    this.describe()
+    if (this.work.state.step === 0 && config.eval.atStart) await this.evaluate()
+    while (this.work.state.step < steps && !this.options.stop?.aborted) {
+      this.options.signal?.throwIfAborted()
+      await this.step()
+      const { step } = this.work.state
+      const improved = due(step, config.eval.every) && step < steps && (await this.evaluate())
+      if (improved || (due(step, config.checkpoint.every) && step < steps)) await this.save()
+      if (due(step, config.report.every)) await this.log.report()
+    }
+    const stopped = this.work.state.step < steps
+    if (!stopped && this.work.heldOut.length > 0 && config.eval.atEnd) await this.evaluate()
+    await this.save()
+    await this.log.report()
+    return this.result(stopped)
+  }
+
+  private describe(): void {
+    const { algorithm } = this.work.config
+    if (algorithm.trainer !== 'grpo') return
+    const updates = algorithm.updatesPerRollout * algorithm.miniBatches
+    const old = updates === 1 ? 'skipped, on-policy' : "skipped, the sampler's log-probs serve as oldLogp"
+    this.log.note(`phase score: ${this.work.reference ? `reference only (old log-probs ${old})` : old}`)
+  }
+
+  private async step(): Promise<void> {
+    const { config, training } = this.work
+    const { state } = this.work
+    const begin = performance.now()
+    const isSft = config.algorithm.trainer === 'sft'
+    const count = isSft ? config.train.batchSize : config.rollout.promptsPerStep
+    const lr = learningRate(state.step, {
+      kind: config.optimizer.schedule,
+      base: config.optimizer.lr,
+      warmupSteps: config.optimizer.warmupSteps,
+      totalSteps: config.train.steps,
+      minRatio: config.optimizer.minLrRatio,
+    })
+    const rows = training.take(state.rowsSeen, count)
+    const report = await (isSft ? this.imitate(rows, lr) : this.reinforce(rows, lr))
+    const seconds = (performance.now() - begin) / 1000
+    this.stepSeconds += seconds
+    this.tokens += report.tokens
+    this.advance(rows.length, report)
+    this.log.metrics(this.work.state.step, {
+      ...report.metrics,
+      num_tokens: this.work.state.numTokens,
+      epoch: this.work.state.rowsSeen / training.count,
+      step_time: seconds,
+      tokens_per_second: report.tokens / seconds,
+      peak_rss_mb: peakRssMb(),
+    })
+    await this.log.sample(this.work.state.step, report)
+    this.guard()
+  }
+
+  private async imitate(rows: readonly Row[], lr: number): Promise<StepReport> {
+    const examples = await Promise.all(rows.map((row) => this.work.toExample(row)))
+    const { merge } = this.work.sampling
+    return sftStep({ ...this.work, merge, signal: this.options.signal }, examples, lr)
+  }
+
+  private async reinforce(rows: readonly Row[], lr: number): Promise<StepReport> {
+    const prompts = await Promise.all(rows.map((row) => this.work.toPrompt(row)))
+    return grpoStep({ ...this.work, signal: this.options.signal }, prompts, this.work.state.step, lr)
+  }
+
+  private advance(rows: number, report: StepReport): void {
+    const { state, optimizer } = this.work
+    this.work.state = {
+      ...state,
+      step: state.step + 1,
+      optimizerSteps: optimizer.steps,
+      rowsSeen: state.rowsSeen + rows,
+      numTokens: state.numTokens + report.repeatedTokens,
+      skippedInARow: report.skipped ? state.skippedInARow + 1 : 0,
+    }
+  }
+
+  private guard(): void {
+    const { skippedInARow, step } = this.work.state
+    const { maxSkippedSteps } = this.work.config.train
+    if (skippedInARow > maxSkippedSteps)
+      throw new InputError(
+        `step ${step}`,
+        `at most ${maxSkippedSteps} skipped steps in a row`,
+        skippedInARow,
+        'Loss or gradient is not finite: lower optimizer.lr, and look at the rewards',
+      )
+  }
+
+  /** @returns whether the metric that `checkpoint.keepBest` names improved. */
+  private async evaluate(): Promise<boolean> {
+    const { config, state } = this.work
+    const evaluation = await evaluateRun(this.work, { signal: this.options.signal })
+    this.first ??= evaluation
+    this.last = evaluation
+    this.log.metrics(state.step, evaluation.metrics)
+    await this.log.evaluation(state.step, evaluation)
+    return (config.checkpoint.keepBest?.startsWith('eval_') ?? false) && this.isBest()
+  }
+
+  private isBest(): boolean {
+    const { state, config } = this.work
+    const metric = config.checkpoint.keepBest
+    const value = metric === null ? undefined : this.log.last(metric)
+    if (metric === null || value === undefined || !Number.isFinite(value)) return false
+    const previous = state.best?.metric === metric ? state.best.value : null
+    return previous === null || (metric.endsWith('loss') ? value < previous : value > previous)
+  }
+
+  /** Saves the present step, once, and prunes. */
+  private async save(): Promise<void> {
+    const { config, state, policy, optimizer, source } = this.work
+    if (this.savedStep === state.step) return
+    const metric = config.checkpoint.keepBest
+    if (metric !== null && this.isBest())
+      this.work.state = { ...state, best: { metric, value: this.log.last(metric)!, step: state.step } }
+    const dtype = config.checkpoint.dtype === 'bf16' ? 'BF16' : 'F32'
+    const content = { model: policy, optimizer, source, dtype, state: this.work.state } as const
+    const path = await saveCheckpoint(config.run.dir, content)
+    await pruneCheckpoints(config.run.dir, config.checkpoint.keepLast, this.work.state.best?.step ?? null)
+    this.savedStep = state.step
+    this.log.note(`checkpoint ${path}`)
+  }
+
+  private result(stopped: boolean): TrainResult {
+    const { state, config } = this.work
+    return {
+      state,
+      stopped,
+      checkpoint: checkpointPath(config.run.dir, state.step),
+      firstEvaluation: this.first,
+      lastEvaluation: this.last,
+      seconds: (performance.now() - this.begun) / 1000,
+      stepSeconds: this.stepSeconds,
+      tokens: this.tokens,
+    }
+  }
+}
+
+const due = (step: number, every: number) => every > 0 && step % every === 0
+
+/** Highest resident memory of this process so far, in MiB. */
+export const peakRssMb = () => process.resourceUsage().maxRSS / 1024
+
+/** Evaluates on the run's held-out rows as `eval` says. */
+export function evaluateRun(run: Run, options: { blind?: boolean; signal?: AbortSignal } = {}): Promise<Evaluation> {
+  const { config, policy, rewards, sampling, heldOut } = run
+  const rows = config.eval.rows > 0 ? heldOut.slice(0, config.eval.rows) : heldOut
+  async function* prompts(): AsyncGenerator<Prompt> {
+    for (let begin = 0; begin < rows.length; begin += 16)
+      yield* await Promise.all(rows.slice(begin, begin + 16).map((row) => run.toPrompt(row)))
+  }
+  const maxNewTokens = config.eval.maxNewTokens ?? config.rollout.maxNewTokens
+  return evaluate(prompts(), { policy, rewards, sampling, maxNewTokens, ...options })
+}
