@@ -1,0 +1,74 @@
+// The module: what the .node exports.
+#include <napi.h>
+
+#include "addon/convert.h"
+#include "addon/kernels.h"
+#include "addon/model_object.h"
+#include "base/parallel_for.h"
+#include "simd/vmath.h"
+
+namespace rft {
+
+namespace {
+
+Napi::Value info(const Napi::CallbackInfo& call) {
+  const Napi::Env env = call.Env();
+  auto features = Napi::Array::New(env);
+#if defined(__x86_64__)
+  const std::pair<const char*, bool> known[] = {{"avx2", __builtin_cpu_supports("avx2")},
+                                                {"fma", __builtin_cpu_supports("fma")},
+                                                {"avx512f", __builtin_cpu_supports("avx512f")},
+                                                {"avx512bw", __builtin_cpu_supports("avx512bw")}};
+  for (const auto& [name, present] : known)
+    if (present) features.Set(features.Length(), name);
+#endif
+  auto cuda = Napi::Object::New(env);
+  cuda.Set("available", false);
+  cuda.Set("reason", "this build has no CUDA backend");
+  cuda.Set("devices", Napi::Array::New(env));
+  auto out = Napi::Object::New(env);
+  out.Set("version", RFT_VERSION);
+  const simd::Isa isa = simd::isa();
+  out.Set("isa", isa == simd::Isa::Avx512 ? "avx512" : isa == simd::Isa::Avx2 ? "avx2" : "portable");
+  out.Set("cpuFeatures", features);
+  out.Set("threads", num_threads());
+  out.Set("cuda", cuda);
+  return out;
+}
+
+void set_threads(const Napi::CallbackInfo& call) {
+  guarded(call.Env(), [&] {
+    const int64_t n = Field(call[0], "threads").integer();
+    expect(n >= 1 && n <= 1024, "threads", "a number in [1,1024]", n);
+    set_num_threads(int(n));
+  });
+}
+
+// process.exit() on the main thread does not run clean-up hooks; the loader calls this from its exit handler.
+void shutdown_all(const Napi::CallbackInfo& call) { JobQueue::of(call.Env()).shut_down(false); }
+
+}  // namespace
+
+static Napi::Object define_exports(Napi::Env env, Napi::Object exports) {
+  auto* queue = new JobQueue(env);
+  env.SetInstanceData<JobQueue>(queue);
+  const auto model = ModelObject::define(env), optimizer = OptimizerObject::define(env);
+  queue->model_class = Napi::Persistent(model);
+  queue->optimizer_class = Napi::Persistent(optimizer);
+  exports.Set("Model", model);
+  exports.Set("Optimizer", optimizer);
+  exports.Set("info", Napi::Function::New(env, info));
+  exports.Set("setThreads", Napi::Function::New(env, set_threads));
+  exports.Set("shutdownAll", Napi::Function::New(env, shutdown_all));
+  exports.Set("createAbort", Napi::Function::New(env, create_abort));
+  exports.Set("abort", Napi::Function::New(env, abort_call));
+  exports.Set("policyLoss", Napi::Function::New(env, policy_loss));
+  exports.Set("groupAdvantage", Napi::Function::New(env, group_advantage));
+  exports.Set("resizeBicubic", Napi::Function::New(env, resize_bicubic));
+  return exports;
+}
+
+}  // namespace rft
+
+static Napi::Object init_rft(Napi::Env env, Napi::Object exports) { return rft::define_exports(env, exports); }
+NODE_API_MODULE(rft, init_rft)

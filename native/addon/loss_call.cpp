@@ -1,0 +1,57 @@
+// forwardBackward: forward, the loss kernel (or the caller's gradient), backward, in one job.
+#include "addon/convert.h"
+#include "addon/model_object.h"
+#include "addon/policy_loss_call.h"
+
+namespace rft {
+
+namespace {
+
+struct Out {
+  ScoreOutput score;
+  std::optional<PolicyLossOutput> policy;
+};
+
+struct Loss {
+  std::optional<PolicyLossInput> policy;
+  std::vector<float> dlogp, dentropy;
+};
+
+Loss loss_input(const Field& loss) {
+  Loss out;
+  if (!loss["policy"].is_null()) {
+    out.policy = policy_loss_input(loss["policy"]);
+  } else {
+    out.dlogp = loss["dlogp"].floats();
+    if (!loss["dentropy"].is_null()) out.dentropy = loss["dentropy"].floats();
+  }
+  return out;
+}
+
+}  // namespace
+
+Napi::Value ModelObject::forward_backward(const Napi::CallbackInfo& info) {
+  auto [pack, head, loss] = guarded(info.Env(), [&] {
+    return std::tuple(pack_input(Field(info[0], "pack")), head_rows(Field(info[1], "head")), loss_input(Field(info[2], "loss")));
+  });
+  const bool recompute =
+      info.Length() > 3 && info[3].IsObject() && info[3].As<Napi::Object>().Get("recompute").ToBoolean();
+  return submit<Out>(
+      info, 3,
+      [s = state(info.Env()), pack, head, loss, recompute](Job& job) {
+        Ctx ctx = s->model.context();
+        ctx.aborted = job.abort.get();
+        auto [score, pending] = rft::forward(s->model, ctx, pack, head, recompute);
+        Out out{std::move(score), {}};
+        if (loss.policy) out.policy = policy_loss_call(out.score.logp, *loss.policy);
+        rft::backward(ctx, pending, out.policy ? out.policy->dlogp : loss.dlogp, loss.dentropy);
+        return out;
+      },
+      [](Napi::Env env, Out& out) -> Napi::Value {
+        auto o = score_to_js(env, out.score).As<Napi::Object>();
+        o.Set("policy", out.policy ? policy_loss_to_js(env, *out.policy) : env.Null());
+        return o;
+      });
+}
+
+}  // namespace rft

@@ -1,0 +1,147 @@
+/** Loads the native addon. The only file that names it. */
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type {
+  AdamWOptions,
+  DeviceName,
+  ForwardBackwardOutput,
+  Generated,
+  GenerateOptions,
+  GenerateProgress,
+  GenerateRequest,
+  HeadRows,
+  LossInput,
+  MemoryReport,
+  ModelSpec,
+  NativeInfo,
+  OptimizerStepInput,
+  OptimizerStepOutput,
+  Pack,
+  ParameterInfo,
+  PolicyLossInput,
+  PolicyLossOutput,
+  ScoreOutput,
+  TensorSink,
+  TensorSource,
+} from './types.ts'
+
+/** An opaque flag that stops the call it was given to. */
+export type AbortFlag = { readonly __abort: unique symbol }
+
+export interface CallOptions<P = never> {
+  abort?: AbortFlag
+  onProgress?: (progress: P) => void
+  recompute?: boolean
+}
+
+export interface LogitsOutput {
+  /** (N, V) */
+  logits: Float32Array
+  /** Intermediate tensors by name, when `trace` was asked for. */
+  hidden: Record<string, Float32Array>
+}
+
+export interface NativeModel {
+  initRandom(seed: number, options?: CallOptions): Promise<void>
+  load(sources: TensorSource[], options?: CallOptions): Promise<void>
+  save(file: string, header: Uint8Array, sinks: TensorSink[], options?: CallOptions): Promise<void>
+  copyFrom(other: NativeModel, options?: CallOptions): Promise<void>
+  parameters(): ParameterInfo[]
+  readParameter(name: string): Promise<Float32Array>
+  writeParameter(name: string, data: Float32Array): Promise<void>
+  readGradient(name: string): Promise<Float32Array>
+  setTrainable(names: string[], trainable: boolean): Promise<void>
+  zeroGrad(): Promise<void>
+  score(pack: Pack, head: HeadRows, options?: CallOptions): Promise<ScoreOutput>
+  forward(pack: Pack, head: HeadRows, options?: CallOptions): Promise<ScoreOutput>
+  backward(dlogp: Float32Array, dentropy: Float32Array | null, options?: CallOptions): Promise<void>
+  forwardBackward(pack: Pack, head: HeadRows, loss: LossInput, options?: CallOptions): Promise<ForwardBackwardOutput>
+  logits(pack: Pack, rows: Int32Array, options?: CallOptions & { trace?: boolean }): Promise<LogitsOutput>
+  generate(
+    requests: GenerateRequest[],
+    options: GenerateOptions,
+    call?: CallOptions<GenerateProgress>,
+  ): Promise<Generated[]>
+  memory(): MemoryReport & { live: number }
+  resetPeak(): void
+  dispose(): void
+}
+
+export interface NativeOptimizer {
+  readonly steps: number
+  step(input: OptimizerStepInput): Promise<OptimizerStepOutput>
+  save(file: string, header: Uint8Array, sinks: TensorSink[]): Promise<void>
+  load(sources: TensorSource[], steps: number): Promise<void>
+  dispose(): void
+}
+
+export interface NativeModule {
+  Model: new (spec: ModelSpec, device: DeviceName) => NativeModel
+  Optimizer: new (model: NativeModel, options: AdamWOptions) => NativeOptimizer
+  info(): NativeInfo
+  setThreads(threads: number): void
+  shutdownAll(): void
+  createAbort(): AbortFlag
+  abort(flag: AbortFlag): void
+  policyLoss(logp: Float32Array, input: PolicyLossInput): PolicyLossOutput
+  groupAdvantage(
+    rewards: Float32Array,
+    groupIds: Int32Array,
+    options: { scale: 'group' | 'batch' | 'none'; eps: number },
+  ): Float32Array
+  resizeBicubic(rgb: Uint8Array, width: number, height: number, outWidth: number, outHeight: number): Uint8Array
+}
+
+/** No binary loads on this machine; the message says why and what to do. */
+export class NativeLoadError extends Error {
+  override name = 'NativeLoadError'
+}
+
+const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..')
+const require = createRequire(import.meta.url)
+let loaded: NativeModule | undefined
+
+function packageVersion(): string {
+  return (JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { version: string }).version
+}
+
+function loadError(cause: unknown): NativeLoadError {
+  const prebuilds = path.join(root, 'prebuilds')
+  const log = path.join(root, 'build', 'install.log')
+  const lines = [
+    `rft: expected a native binary for ${process.platform}-${process.arch} (Node ${process.versions.node}) but received none that loads`,
+    `  prebuilt here: ${existsSync(prebuilds) ? readdirSync(prebuilds).join(', ') : 'none'}`,
+    `  first cause:   ${(cause as Error).message.trim().split('\n')[0]}`,
+  ]
+  if (existsSync(log)) lines.push(`  build log:     ${log}`)
+  lines.push('  to build it:   npx rft build   (needs CMake 3.24 or newer and a C++20 compiler)')
+  return new NativeLoadError(lines.join('\n'), { cause })
+}
+
+/**
+ * The addon, loaded on first use.
+ *
+ * @throws NativeLoadError when no binary loads, or a stale build of another version was found.
+ */
+export function native(): NativeModule {
+  if (loaded) return loaded
+  let module: NativeModule
+  try {
+    module = require('node-gyp-build')(root) as NativeModule
+  } catch (cause) {
+    throw loadError(cause)
+  }
+  const found = module.info().version
+  if (found !== packageVersion()) {
+    throw new NativeLoadError(
+      `rft: expected native version ${packageVersion()} but received ${found}. Run npx rft build, or remove build/.`,
+    )
+  }
+  loaded = module
+  // process.exit() runs no Node-API clean-up hooks on the main thread
+  process.once('exit', () => module.shutdownAll())
+  return module
+}

@@ -1,0 +1,160 @@
+/** A model on a device: weights, gradients, and the engine that scores, trains and generates with them. */
+
+import { type LogitsOutput, type NativeModel, native } from './binding.ts'
+import { nativeCall } from './call.ts'
+import type {
+  DeviceName,
+  ForwardBackwardOutput,
+  ForwardOptions,
+  Generated,
+  GenerateOptions,
+  GenerateProgress,
+  GenerateRequest,
+  HeadRows,
+  LossInput,
+  MemoryReport,
+  ModelSpec,
+  Pack,
+  ParameterInfo,
+  ScoreOutput,
+  TensorSink,
+  TensorSource,
+} from './types.ts'
+
+export interface Abortable {
+  signal?: AbortSignal
+}
+
+/**
+ * Calls on one model run in the order they were made. A disposed model frees its memory once running calls end.
+ *
+ * @example
+ * const model = await Model.create(spec)
+ * await model.load(checkpoint.sources)
+ * const { logp } = await model.score(pack, head)
+ * model.dispose()
+ */
+export class Model implements Disposable {
+  readonly spec: ModelSpec
+  readonly native: NativeModel
+
+  private constructor(spec: ModelSpec, handle: NativeModel) {
+    this.spec = spec
+    this.native = handle
+  }
+
+  /** Allocates the parameters; their values are undefined until `load` or `initRandom`. `meta` only counts bytes. */
+  static async create(spec: ModelSpec, options: { device?: DeviceName } = {}): Promise<Model> {
+    return new Model(spec, new (native().Model)(spec, options.device ?? 'cpu'))
+  }
+
+  parameters(): ParameterInfo[] {
+    return this.native.parameters()
+  }
+
+  /** Matrices N(0, 0.02), norm weights 1, biases 0; each parameter from its own random stream. */
+  initRandom(seed: number): Promise<void> {
+    return nativeCall(() => this.native.initRandom(seed))
+  }
+
+  /** Reads tensors from files into fp32 parameters. @throws on short files and wrong shapes, naming file and tensor. */
+  load(sources: TensorSource[], options: Abortable = {}): Promise<void> {
+    return nativeCall((abort) => this.native.load(sources, { abort }), options.signal)
+  }
+
+  /** Writes `header` and then the tensors, synced to disk. @throws with the system's reason; no partial file is left. */
+  save(file: string, header: Uint8Array, sinks: TensorSink[]): Promise<void> {
+    return nativeCall(() => this.native.save(file, header, sinks))
+  }
+
+  copyFrom(other: Model): Promise<void> {
+    return nativeCall(() => this.native.copyFrom(other.native))
+  }
+
+  readParameter(name: string): Promise<Float32Array> {
+    return nativeCall(() => this.native.readParameter(name))
+  }
+
+  writeParameter(name: string, data: Float32Array): Promise<void> {
+    return nativeCall(() => this.native.writeParameter(name, data))
+  }
+
+  /** @throws when the parameter has no gradient yet. */
+  readGradient(name: string): Promise<Float32Array> {
+    return nativeCall(() => this.native.readGradient(name))
+  }
+
+  /** Frozen parameters keep no gradients. */
+  setTrainable(names: string[], trainable: boolean): Promise<void> {
+    return nativeCall(() => this.native.setTrainable(names, trainable))
+  }
+
+  zeroGrad(): Promise<void> {
+    return nativeCall(() => this.native.zeroGrad())
+  }
+
+  /** Log-prob and entropy of each target, without a tape. */
+  score(pack: Pack, head: HeadRows, options: Abortable = {}): Promise<ScoreOutput> {
+    return nativeCall((abort) => this.native.score(pack, head, { abort }), options.signal)
+  }
+
+  /**
+   * Forward and backward in one call; gradients are added to those already there.
+   *
+   * @example
+   * await model.forwardBackward(pack, head, { policy: { advantages, oldLogp: null, refLogp: null, weights, ...clip } })
+   */
+  forwardBackward(
+    pack: Pack,
+    head: HeadRows,
+    loss: LossInput,
+    options: ForwardOptions & Abortable = {},
+  ): Promise<ForwardBackwardOutput> {
+    const { recompute, signal } = options
+    return nativeCall((abort) => this.native.forwardBackward(pack, head, loss, { abort, recompute }), signal)
+  }
+
+  /** For losses written in TypeScript: forward keeps its activations until `backward`. */
+  forward(pack: Pack, head: HeadRows, options: ForwardOptions & Abortable = {}): Promise<ScoreOutput> {
+    const { recompute, signal } = options
+    return nativeCall((abort) => this.native.forward(pack, head, { abort, recompute }), signal)
+  }
+
+  /** dlogp (N) = d(loss)/d(logp) of the last `forward`; dentropy (N) likewise. */
+  backward(dlogp: Float32Array, dentropy?: Float32Array): Promise<void> {
+    return nativeCall(() => this.native.backward(dlogp, dentropy ?? null))
+  }
+
+  /** (N, V) logits of the given rows and, with `trace`, every named hidden state. For inspection. */
+  logits(pack: Pack, rows: Int32Array, options: { trace?: boolean } = {}): Promise<LogitsOutput> {
+    return nativeCall(() => this.native.logits(pack, rows, options))
+  }
+
+  /** Completions ordered by (request, sample). A sample depends on (weights, prompt, seed, stream) only. */
+  generate(
+    requests: GenerateRequest[],
+    options: GenerateOptions,
+    hooks: Abortable & { onProgress?: (progress: GenerateProgress) => void } = {},
+  ): Promise<Generated[]> {
+    const { signal, onProgress } = hooks
+    return nativeCall((abort) => this.native.generate(requests, options, { abort, onProgress }), signal)
+  }
+
+  /** Bytes by purpose at the time of the highest total. */
+  memory(): MemoryReport & { live: number } {
+    return this.native.memory()
+  }
+
+  /** Starts a new peak measurement. */
+  resetPeak(): void {
+    this.native.resetPeak()
+  }
+
+  dispose(): void {
+    this.native.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}
