@@ -13,6 +13,7 @@ const DEFAULTS: TextDefaults = {
   heads: 32,
   kvHeads: 32,
   rmsEps: 1e-6,
+  ropeTheta: null,
   maxWindowLayers: 28,
 }
 

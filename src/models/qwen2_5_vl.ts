@@ -15,6 +15,7 @@ const DEFAULTS: TextDefaults = {
   heads: 64,
   kvHeads: 8,
   rmsEps: 1e-5,
+  ropeTheta: 1e6,
   maxWindowLayers: 80,
 }
 

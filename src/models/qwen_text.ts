@@ -13,6 +13,8 @@ export interface TextDefaults {
   heads: number
   kvHeads: number
   rmsEps: number
+  /** `null` = the config has to say. */
+  ropeTheta: number | null
   maxWindowLayers: number
 }
 
@@ -33,7 +35,7 @@ export function readDecoder(text: ConfigFields, defaults: TextDefaults, tied: bo
   if (headDim % 2 !== 0) throw new InputError(`${text.where} head_dim`, 'an even number', headDim)
   text.only('hidden_act', ['silu'], 'Only SiLU decoders are supported')
   refuseWindows(text, layers, defaults.maxWindowLayers)
-  const rope = readRope(text)
+  const rope = readRope(text, defaults.ropeTheta ?? undefined)
   return {
     vocab: text.size('vocab_size', defaults.vocab),
     hidden,
@@ -53,7 +55,7 @@ export function readDecoder(text: ConfigFields, defaults: TextDefaults, tied: bo
 
 /** `tie_word_embeddings` lives at the root in current configs, in the text block in some older ones. */
 export function readTied(root: ConfigFields, text: ConfigFields): boolean {
-  return root.flag('tie_word_embeddings', text.flag('tie_word_embeddings', false))
+  return root.flag('tie_word_embeddings', false) || text.flag('tie_word_embeddings', false)
 }
 
 /** The same rotary settings in the current and in the older form; see `withBothRopeForms`. */
@@ -63,13 +65,13 @@ interface Rope {
 }
 
 /** `rope_parameters` (current) or `rope_theta` + `rope_scaling` (older). */
-function readRope(text: ConfigFields): Rope {
+function readRope(text: ConfigFields, fallback: number | undefined): Rope {
   const current = text.has('rope_parameters')
   const rope = text.object(current ? 'rope_parameters' : 'rope_scaling')
   for (const key of ['rope_type', 'type'])
     rope.only(key, ['default', 'mrope'], 'Scaled rotary embeddings are not supported')
   rope.only('partial_rotary_factor', [1], 'Partial rotary embeddings are not supported')
-  const theta = rope.has('rope_theta') ? rope.positive('rope_theta') : text.positive('rope_theta')
+  const theta = (rope.has('rope_theta') ? rope : text).positive('rope_theta', fallback)
   return { theta, section: rope.values.mrope_section }
 }
 

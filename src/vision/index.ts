@@ -1,0 +1,6 @@
+/** Images: decoding, resizing, patches. */
+
+export { type DecodedImage, decodeBytes, decodeImage, defaultImageLimits, type ImageLimits } from './decode.ts'
+export { ImageProcessor } from './processor.ts'
+export { type ProcessorSettings, readProcessorSettings } from './processor_config.ts'
+export { smartResize } from './smart_resize.ts'
