@@ -16,7 +16,7 @@ type Get = (name: string) => Point[]
 
 function outcome(records: readonly MetricsRecord[], get: Get, blind: number | null): Chart[] {
   const parts = names(records, /^rewards\/(.+)\/mean$/)
-  const evaluations = names(records, /^eval_(?:accuracy|.*\/accuracy|.*accuracy)$/)
+  const evaluations = names(records, /^eval_accuracy(?:\/.+)?$/)
   const reward = get('reward')
   const spread = get('reward_std')
   const edge = (sign: number) =>
@@ -113,7 +113,7 @@ function phases(records: readonly MetricsRecord[], get: Get): Chart {
 
 const line = (label: string, points: Point[]): Series => ({ label, points })
 
-const evaluationLabel = (name: string) => name.replace(/^eval_/, '').replace(/\/?accuracy$/, '') || 'all rows'
+const evaluationLabel = (name: string) => (name === 'eval_accuracy' ? 'all rows' : name.slice('eval_accuracy/'.length))
 
 function names(records: readonly MetricsRecord[], pattern: RegExp): string[] {
   return [...new Set(records.flatMap((record) => Object.keys(record)))].filter((name) => pattern.test(name))

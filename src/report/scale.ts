@@ -6,6 +6,9 @@ export interface Scale {
   ticks: number[]
 }
 
+/** Below this, numbers are drawn as 0. */
+const negligible = 1e-30
+
 /**
  * A range with round ticks (1, 2, 2.5 or 5 times a power of ten) around the values; `include` widens it.
  * Non-finite values are ignored; without any value the range is 0 to 1.
@@ -15,15 +18,16 @@ export function niceScale(values: readonly number[], include: readonly number[] 
   let low = finite.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)
   let high = finite.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
   if (finite.length === 0) [low, high] = [0, 1]
-  if (low === high) {
-    const room = low === 0 ? 1 : Math.abs(low) / 2
+  const size = Math.max(Math.abs(low), Math.abs(high))
+  if (high - low <= size * 1e-9 || size < negligible) {
+    const room = size < negligible ? 1 : size / 2
     ;[low, high] = [low - room, high + room]
     if (finite.every((value) => value >= 0)) low = Math.max(0, low)
   }
-  const size = niceStep((high - low) / wanted)
-  const first = Math.floor(low / size + 1e-9)
-  const last = Math.ceil(high / size - 1e-9)
-  const ticks = Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * size).toPrecision(12)))
+  const step = niceStep((high - low) / wanted)
+  const first = Math.floor(low / step + 1e-9)
+  const last = Math.ceil(high / step - 1e-9)
+  const ticks = Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)))
   return { low: ticks[0]!, high: ticks.at(-1)!, ticks }
 }
 
