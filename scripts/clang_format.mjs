@@ -1,9 +1,9 @@
-// `node scripts/clang_format.mjs [--write]`: checks (or formats) every C++ file of native/ and test/.
+// `node scripts/clang_format.mjs [--write]`: checks (or formats) every C++ file.
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { root, runBin } from './setup.mjs'
 
-const files = ['native', 'test/native'].flatMap((folder) =>
+const files = ['native', 'test/native', 'bench/native'].flatMap((folder) =>
   readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.(h|inl|cpp|cuh?)$/.test(name))
     .map((name) => path.join(folder, name)),
