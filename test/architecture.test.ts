@@ -107,12 +107,12 @@ const imports = sources.flatMap(importsOf)
 const inside = imports.filter((entry): entry is Import & { target: string } => entry.target !== null)
 const text = (entry: Import) => `${entry.from} imports ${entry.specifier}`
 
-/** Folders that import each other, directly or in a ring; type imports count too. */
+/** Folders of one rank that import each other, directly or in a ring; type imports count too. */
 function folderCycles(): string[] {
   const edges = new Map<string, Set<string>>()
   for (const { from, target } of inside) {
     const [a, b] = [areaOf(from), areaOf(target)]
-    if (a !== '' && a !== b) edges.set(a, (edges.get(a) ?? new Set()).add(b))
+    if (a !== b && rankOf(from) === rankOf(target)) edges.set(a, (edges.get(a) ?? new Set()).add(b))
   }
   const cycles: string[] = []
   const walk = (trail: string[]) => {
