@@ -11,6 +11,7 @@ const CHECKS = [
   ['format and lint (biome)', () => runBin('biome', 'ci', '.')],
   ['format of C++ (clang-format)', () => run(process.execPath, ['scripts/clang_format.mjs'])],
   ['types (tsc)', () => runBin('tsc', '-p', 'tsconfig.json')],
+  ['documentation (typedoc)', () => runBin('typedoc', '--emit', 'none')],
   ['package (publint)', () => runBin('publint', '--pack', 'false', '--level', 'warning', '--strict')],
 ]
 
