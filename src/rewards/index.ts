@@ -1,0 +1,9 @@
+/** The built-in rewards. A new one is a file with `defineReward(...)` and one line here. */
+import { accuracy } from './accuracy.ts'
+import { format } from './format.ts'
+
+export type { Reward, RewardInput } from './define.ts'
+export { defineReward } from './define.ts'
+
+export const rewards = { accuracy, format }
+export type RewardName = keyof typeof rewards

@@ -1,0 +1,161 @@
+/**
+ * Scores completions with several rewards and adds them up.
+ *
+ * Built-in rewards run in place; reward files run in threads of their own (reward_file.ts), one per file. Whatever a
+ * reward does, the batch ends: a throw, a hang or a value that is not a finite number makes that score `null` and is
+ * counted. `total[i] = sum_k weight_k * part_k[i]` over the parts that are not null, and null when all are (the semantics
+ * of TRL's nansum over reward functions).
+ */
+import { resolve } from 'node:path'
+import { InputError } from '../core/errors.ts'
+import { defineReward, type Reward, type RewardInput } from '../rewards/define.ts'
+import { rewards as builtIn, type RewardName } from '../rewards/index.ts'
+import { RewardFile } from './reward_file.ts'
+import { type RewardFailures, Scores } from './reward_scores.ts'
+
+export type { RewardFailures } from './reward_scores.ts'
+
+interface RewardOptions {
+  /** Factor in the sum; default 1. */
+  weight?: number
+  /** How long a reward may stay silent; default 10. Cannot stop a `reward` value that loops without awaiting. */
+  timeoutSeconds?: number
+}
+
+/** A built-in by name, a module by path, or a reward value (for programs; it runs in place). */
+export type RewardSpec = RewardOptions & ({ name: string } | { file: string } | { reward: Reward })
+
+export interface RewardScores {
+  /** Weighted sum per completion; null = no reward had a value. */
+  total: (number | null)[]
+  /** Per reward name, per completion. */
+  parts: Record<string, (number | null)[]>
+  failures: Record<string, RewardFailures>
+}
+
+export interface RewardRunner {
+  readonly names: readonly string[]
+  readonly weights: Readonly<Record<string, number>>
+  /** Rejects only when `signal` aborts, with its reason. Calls run one after the other. */
+  score(batch: readonly RewardInput[], signal?: AbortSignal): Promise<RewardScores>
+  /** Ends the threads. */
+  dispose(): void
+}
+
+interface Scorer {
+  readonly name: string
+  score(inputs: readonly RewardInput[], signal?: AbortSignal): Promise<Scores>
+  dispose(): void
+}
+
+/**
+ * Opens every reward, so that a bad one is an error before the run starts.
+ *
+ * @param options.baseDir where relative reward files start from; default: the working directory.
+ * @throws InputError for an unknown name, two rewards of one name, a weight that is not finite, or a file that is missing, does not load or exports no reward.
+ * @example
+ * const runner = await createRewardRunner([{ name: 'accuracy' }, { file: './short.mjs', weight: 0.5 }])
+ * const { total, parts, failures } = await runner.score(batch)
+ */
+export async function createRewardRunner(
+  specs: readonly RewardSpec[],
+  options: { baseDir?: string } = {},
+): Promise<RewardRunner> {
+  const scorers = new Map<string, Scorer>()
+  const weights = new Map<string, number>()
+  const dispose = () => {
+    for (const scorer of scorers.values()) scorer.dispose()
+  }
+  try {
+    for (const [k, spec] of specs.entries()) {
+      const scorer = await openScorer(spec, `rewards.${k}`, options.baseDir ?? '.')
+      const taken = scorers.has(scorer.name)
+      if (taken) scorer.dispose()
+      if (taken) throw new InputError(`rewards.${k}`, 'rewards of different names', scorer.name)
+      scorers.set(scorer.name, scorer)
+      weights.set(scorer.name, weightOf(spec, `rewards.${k}.weight`))
+    }
+  } catch (error) {
+    dispose()
+    throw error
+  }
+  let last: Promise<unknown> = Promise.resolve()
+  return {
+    names: [...scorers.keys()],
+    weights: Object.fromEntries(weights),
+    dispose,
+    score(batch, signal) {
+      const result = last.then(() => scoreAll([...scorers.values()], weights, batch, signal))
+      last = result.catch(() => undefined)
+      return result
+    },
+  }
+}
+
+async function scoreAll(
+  scorers: readonly Scorer[],
+  weights: ReadonlyMap<string, number>,
+  batch: readonly RewardInput[],
+  signal?: AbortSignal,
+): Promise<RewardScores> {
+  signal?.throwIfAborted()
+  const scores = await Promise.all(scorers.map((scorer) => scorer.score(batch, signal)))
+  const total = batch.map((_, i) => {
+    let sum: number | null = null
+    for (const [k, { values }] of scores.entries()) {
+      const value = values[i]
+      if (typeof value === 'number') sum = (sum ?? 0) + weights.get(scorers[k]!.name)! * value
+    }
+    return sum
+  })
+  const named = <T>(pick: (scores: Scores) => T) =>
+    Object.fromEntries(scorers.map(({ name }, k) => [name, pick(scores[k]!)]))
+  return { total, parts: named(({ values }) => values), failures: named(({ failures }) => failures) }
+}
+
+async function openScorer(spec: RewardSpec, where: string, baseDir: string): Promise<Scorer> {
+  const milliseconds = (spec.timeoutSeconds ?? 10) * 1000
+  if (!(milliseconds > 0 && milliseconds < 2 ** 31))
+    throw new InputError(`${where}.timeoutSeconds`, 'seconds above 0', spec.timeoutSeconds)
+  if ('file' in spec) return RewardFile.open(resolve(baseDir, spec.file), milliseconds)
+  if ('reward' in spec) return inPlace(defineReward(spec.reward), milliseconds)
+  if (!Object.hasOwn(builtIn, spec.name))
+    throw new InputError(`${where}.name`, `one of ${Object.keys(builtIn).join(', ')}`, spec.name)
+  return inPlace(builtIn[spec.name as RewardName], milliseconds)
+}
+
+function weightOf(spec: RewardSpec, where: string): number {
+  const weight = spec.weight ?? 1
+  if (!Number.isFinite(weight)) throw new InputError(where, 'a finite number', weight)
+  return weight
+}
+
+/** A reward that runs on this thread: its promises are raced against the time-out, its loops are trusted. */
+function inPlace(reward: Reward, milliseconds: number): Scorer {
+  return {
+    name: reward.name,
+    dispose() {},
+    async score(inputs, signal) {
+      const scores = new Scores(inputs.length)
+      await Promise.all(inputs.map((input, index) => scoreInPlace(reward, input, index, scores, milliseconds)))
+      signal?.throwIfAborted()
+      return scores
+    },
+  }
+}
+
+async function scoreInPlace(reward: Reward, input: RewardInput, index: number, scores: Scores, milliseconds: number) {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    const value = reward.score(input)
+    if (!(value instanceof Promise)) return scores.value(index, value)
+    const silence = new Promise<void>((done) => {
+      timer = setTimeout(() => done(scores.timeout(index, milliseconds)), milliseconds)
+    })
+    await Promise.race([silence, value.then((result) => scores.value(index, result))])
+  } catch (error) {
+    scores.error(index, error instanceof Error ? error.message : String(error))
+  } finally {
+    clearTimeout(timer)
+  }
+}
