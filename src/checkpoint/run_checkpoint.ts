@@ -90,10 +90,9 @@ export async function saveCheckpoint(runDir: string, content: CheckpointContent)
     return target
   } catch (cause) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined)
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new InputError(`checkpoint ${target}`, 'to be written', reason, 'Earlier checkpoints are unchanged', {
-      cause,
-    })
+    const { code = 'an error', message } = cause as NodeJS.ErrnoException
+    const remedy = `${message}. Earlier checkpoints are unchanged`
+    throw new InputError(`checkpoint ${target}`, 'a folder that can be written', code, remedy, { cause })
   }
 }
 

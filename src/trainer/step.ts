@@ -61,7 +61,8 @@ export async function grpoStep(context: StepContext, prompts: Prompt[], step: nu
     groups,
     advantages,
     ...countTokens(groups),
-    skipped: stats.skipped > 0,
+    updates: stats.made,
+    skippedUpdates: stats.skipped,
     metrics: {
       ...rolloutMetrics(groups),
       ...failureMetrics(failures),

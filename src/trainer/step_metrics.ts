@@ -77,6 +77,7 @@ export class UpdateStats {
   private differenceMax = 0
   /** Updates not made because the loss or the gradient was not finite. */
   skipped = 0
+  made = 0
 
   /** @returns the weighted loss of the micro-batch. */
   add(batch: PolicyBatch, output: ForwardBackwardOutput): number {
@@ -99,6 +100,7 @@ export class UpdateStats {
     this.losses.push(loss)
     this.gradNorms.push(result.gradNorm)
     if (result.skipped) this.skipped++
+    else this.made++
   }
 
   metrics(hasReference: boolean): Metrics {

@@ -145,7 +145,7 @@ class Loop {
       optimizerSteps: optimizer.steps,
       rowsSeen: state.rowsSeen + rows,
       numTokens: state.numTokens + report.repeatedTokens,
-      skippedInARow: report.skipped ? state.skippedInARow + 1 : 0,
+      skippedInARow: report.updates > 0 ? 0 : state.skippedInARow + (report.skippedUpdates > 0 ? 1 : 0),
     }
   }
 

@@ -15,8 +15,9 @@ export interface StepReport {
   tokens: number
   /** The same with the prompt counted once per completion, which is what `num_tokens` of TRL adds up. */
   repeatedTokens: number
-  /** An update was left out because its loss or gradient was not finite. */
-  skipped: boolean
+  /** Updates made, and those left out because their loss or gradient was not finite. */
+  updates: number
+  skippedUpdates: number
 }
 
 /** Applies the accumulated gradient, or drops it when the loss or the gradient norm is not finite. */
