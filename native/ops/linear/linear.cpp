@@ -27,14 +27,14 @@ void forward(const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor&
 
 void backward(Ctx& ctx, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& dy) {
   const int64_t T = dy.rows(), N = w.dim(0), K = w.dim(1);
-  const float* dout = ctx.meta() ? nullptr : dy.f32();
+  const float* dout = dy.f32();
   if (x.requires_grad()) {
     GradTarget dx = grad_target(ctx, x);
-    if (dout) simd::gemm(Trans::No, Trans::No, T, K, N, dout, N, w.f32(), K, dx.beta, dx.grad.f32(), K);
+    if (!ctx.meta()) simd::gemm(Trans::No, Trans::No, T, K, N, dout, N, w.f32(), K, dx.beta, dx.grad.f32(), K);
   }
   if (w.requires_grad()) {
     GradTarget dw = grad_target(ctx, w);
-    if (dout) simd::gemm(Trans::Yes, Trans::No, N, K, T, dout, N, x.f32(), K, dw.beta, dw.grad.f32(), K);
+    if (!ctx.meta()) simd::gemm(Trans::Yes, Trans::No, N, K, T, dout, N, x.f32(), K, dw.beta, dw.grad.f32(), K);
   }
   if (bias.requires_grad())
     add_column_sums(ctx, T, N, grad_target(ctx, bias),
