@@ -9,8 +9,7 @@
 #include "base/philox.h"
 #include "engine/kv_cache.h"
 #include "engine/prefill.h"
-#include "ops/token_logp/token_logp.h"
-#include "simd/vmath.h"
+#include "ops/token_logp/head_stats.h"
 
 namespace rft {
 
@@ -149,13 +148,13 @@ class Generation {
     parallel_for(int64_t(sequences.size()), [&](int64_t i) {
       Sequence& s = *sequences[size_t(i)];
       float* z = logits.row(i);
-      simd::scale(1.0f / temperature, z, z, v);
+      ops::apply_temperature(z, v, temperature);
       const ops::HeadStats stats = ops::head_stats(z, v);
       const double u = philox_uniform(options_.seed, s.stream, s.out.tokens.size());
       std::vector<float> row(z, z + v);
       const int32_t token = ops::sample_row(row.data(), v, sampling, u, forbidden_.data());
       s.out.tokens.push_back(token);
-      s.out.logp.push_back(std::min(0.0f, z[token] - stats.lse));
+      s.out.logp.push_back(stats.logp(z[token]));
       s.out.entropy.push_back(stats.entropy);
       check_finished(s, token);
     });

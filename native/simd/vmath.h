@@ -18,7 +18,7 @@ float max(const float* x, int64_t n);  // -inf for n = 0
 // y = exp(x - shift); returns sum(y). exp(-inf) = 0. Relative error < 2e-7. x may alias y.
 float exp_sum(const float* x, float shift, float* y, int64_t n);
 // Online pieces of the log-prob head over one block of logits z: returns sum e^(z-shift) and writes
-// sum e^(z-shift) * z to *weighted (terms with e == 0 count as 0, never 0 * inf).
+// sum e^(z-shift) * (z-shift) to *weighted (terms with e == 0 count as 0, never 0 * inf).
 float exp_sum_weighted(const float* z, float shift, float* weighted, int64_t n);
 
 void add(const float* x, const float* y, float* out, int64_t n);        // out = x + y

@@ -116,12 +116,12 @@ float exp_sum_weighted_kernel(const float* z, float shift, float* weighted, int6
   };
   int64_t i = 0;
   for (; i + 16 <= n; i += 16) {
-    const F x = fload(z + i);
-    step(x, exp16(fsub(x, s)));
+    const F x = fsub(fload(z + i), s);
+    step(x, exp16(x));
   }
   if (i < n) {
-    const F x = fload_n(z + i, n - i);
-    step(x, fselect(first_lanes(n - i), exp16(fsub(x, s)), zero));
+    const F x = fsub(fload_n(z + i, n - i), s);
+    step(x, fselect(first_lanes(n - i), exp16(x), zero));
   }
   *weighted = tree_sum(weighted_acc);
   return tree_sum(acc);

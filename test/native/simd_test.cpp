@@ -270,7 +270,7 @@ void check_exp(const std::string& isa) {
   const float total = exp_sum_weighted(z.data(), 1.0f, &weighted, 5);
   const double e = std::exp(-0.5);
   report(isa + " exp_sum_weighted with -inf",
-         std::fabs(total - (1 + e)) < 1e-6 && std::fabs(weighted - (1 + 0.5 * e)) < 1e-6 ? "" : "wrong value");
+         std::fabs(total - (1 + e)) < 1e-6 && std::fabs(weighted - -0.5 * e) < 1e-6 ? "" : "wrong value");
 }
 
 void check_reductions(const std::string& isa) {
@@ -282,7 +282,7 @@ void check_reductions(const std::string& isa) {
     float top = -kInf, weighted = 0;
     for (int64_t i = 0; i < n; ++i) {
       s += x[i], d += double(x[i]) * y[i], q += double(x[i]) * x[i];
-      es += std::exp(double(x[i]) - 3), ew += std::exp(double(x[i]) - 3) * x[i];
+      es += std::exp(double(x[i]) - 3), ew += std::exp(double(x[i]) - 3) * (x[i] - 3.0);
       top = std::max(top, x[i]);
     }
     const double tolerance = 2e-6 * std::sqrt(double(n) + 1);
