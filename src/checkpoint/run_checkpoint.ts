@@ -90,9 +90,11 @@ export async function saveCheckpoint(runDir: string, content: CheckpointContent)
     return target
   } catch (cause) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined)
-    const { code = 'an error', message } = cause as NodeJS.ErrnoException
-    const remedy = `${message}. Earlier checkpoints are unchanged`
-    throw new InputError(`checkpoint ${target}`, 'a folder that can be written', code, remedy, { cause })
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const expected = 'expected a folder that can be written'
+    throw new Error(`checkpoint ${target}: ${expected} but received ${reason}. Earlier checkpoints are unchanged`, {
+      cause,
+    })
   }
 }
 

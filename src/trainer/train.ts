@@ -2,10 +2,11 @@
 
 import { learningRate } from '../algorithms/index.ts'
 import { checkpointPath, pruneCheckpoints, saveCheckpoint, type TrainerState } from '../checkpoint/run_checkpoint.ts'
-import { InputError } from '../core/errors.ts'
+import type { Config } from '../config/schema.ts'
 import type { Prompt, Row } from '../core/types.ts'
 import type { MetricsSink } from '../metrics/types.ts'
 import { type Evaluation, evaluate } from './evaluate.ts'
+import { type OpenRunOptions, openRun } from './open.ts'
 import type { Run } from './run.ts'
 import { RunLog } from './run_log.ts'
 import { sftStep } from './sft.ts'
@@ -38,10 +39,27 @@ export interface TrainResult {
 }
 
 /**
+ * A whole run: opens what the configuration names, trains, evaluates, saves, and closes everything.
+ *
+ * @throws InputError as `openRun` and `trainRun` do.
+ * @example
+ * const { config } = await loadConfig('config.yaml')
+ * const { lastEvaluation } = await train(config, { resume: true })
+ */
+export async function train(config: Config, options: TrainOptions & OpenRunOptions = {}): Promise<TrainResult> {
+  const run = await openRun(config, options)
+  try {
+    return await trainRun(run, options)
+  } finally {
+    run.dispose()
+  }
+}
+
+/**
  * Trains from where the run stands to `train.steps`.
  *
- * @throws InputError when more than `train.maxSkippedSteps` steps in a row had a loss or gradient that was not finite,
- *   when a row cannot become a prompt, and when a checkpoint cannot be written.
+ * @throws InputError when a row cannot become a prompt; Error when more than `train.maxSkippedSteps` steps in a row had a
+ *   loss or gradient that was not finite, and when a checkpoint cannot be written.
  */
 export async function trainRun(run: Run, options: TrainOptions = {}): Promise<TrainResult> {
   const log = new RunLog(run.config, run.state.step, options.sinks ?? [])
@@ -153,11 +171,9 @@ class Loop {
     const { skippedInARow, step } = this.work.state
     const { maxSkippedSteps } = this.work.config.train
     if (skippedInARow > maxSkippedSteps)
-      throw new InputError(
-        `step ${step}`,
-        `at most ${maxSkippedSteps} skipped steps in a row`,
-        skippedInARow,
-        'Loss or gradient is not finite: lower optimizer.lr, and look at the rewards',
+      throw new Error(
+        `step ${step}: expected at most ${maxSkippedSteps} skipped steps in a row but received ${skippedInARow}. ` +
+          'Loss or gradient is not finite: lower optimizer.lr, and look at the rewards',
       )
   }
 

@@ -1,0 +1,34 @@
+/**
+ * Reinforcement fine-tuning of multimodal language models.
+ *
+ * @example
+ * import { loadConfig, train } from 'rft'
+ * const { config } = await loadConfig('config.yaml', ['train.steps=100'])
+ * const { checkpoint, lastEvaluation } = await train(config)
+ *
+ * @packageDocumentation
+ */
+
+export * as algorithms from './algorithms/index.ts'
+export { type Checkpoint, openCheckpoint, openConfig } from './checkpoint/hf_folder.ts'
+export { checkpointPath, listCheckpoints, type TrainerState } from './checkpoint/run_checkpoint.ts'
+export { type LoadedConfig, loadConfig, parseConfig } from './config/load.ts'
+export { type Config, type ConfigInput, configSchema } from './config/schema.ts'
+export { InputError } from './core/errors.ts'
+export type * from './core/types.ts'
+export { loadRows, type ReadOptions, readRows } from './data/index.ts'
+export { readMetrics } from './metrics/jsonl.ts'
+export type { MetricsRecord, MetricsSink } from './metrics/types.ts'
+export { Model } from './native/model.ts'
+export { Optimizer } from './native/optimizer.ts'
+export type * from './native/types.ts'
+export { writeReport } from './report/write.ts'
+export { defineReward, type Reward, type RewardInput, rewards } from './rewards/index.ts'
+export { type CollectOptions, collect, type Sampled } from './rollout/collect.ts'
+export { type MicroBatch, type PackGroup, type PackOptions, packGroups } from './rollout/pack.ts'
+export { createRewardRunner, type RewardRunner, type RewardSpec } from './rollout/reward_runner.ts'
+export { type EvaluateOptions, type Evaluation, evaluate, type KindAccuracy } from './trainer/evaluate.ts'
+export { type OpenRunOptions, openRun } from './trainer/open.ts'
+export { type OpenModel, type OpenModelOptions, openModel, type SamplingSettings } from './trainer/open_model.ts'
+export type { Run } from './trainer/run.ts'
+export { evaluateRun, type TrainOptions, type TrainResult, train, trainRun } from './trainer/train.ts'

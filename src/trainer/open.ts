@@ -1,0 +1,155 @@
+/** Config -> an open run: model, reference, optimizer, data, rewards, and the place to continue from. */
+
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openCheckpoint } from '../checkpoint/hf_folder.ts'
+import {
+  checkpointPath,
+  cleanStale,
+  listCheckpoints,
+  restoreCheckpoint,
+  type TrainerState,
+} from '../checkpoint/run_checkpoint.ts'
+import { writeResolvedConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import { InputError } from '../core/errors.ts'
+import type { Row } from '../core/types.ts'
+import { checkRows, createSampler, loadRows, requireSound } from '../data/index.ts'
+import { metricsFileName } from '../metrics/jsonl.ts'
+import { Model } from '../native/model.ts'
+import { Optimizer } from '../native/optimizer.ts'
+import { createRewardRunner } from '../rollout/reward_runner.ts'
+import { type OpenModel, openModel } from './open_model.ts'
+import { freshState, type RowStream, type Run } from './run.ts'
+
+export interface OpenRunOptions {
+  /** Continue from the newest checkpoint of the run folder; a run without one starts. */
+  resume?: boolean
+}
+
+/**
+ * Opens everything a run needs and checks it before the first step.
+ *
+ * @throws InputError for a run folder in use, a bad model folder, bad data or rewards, or a checkpoint of other data.
+ */
+export async function openRun(config: Config, options: OpenRunOptions = {}): Promise<Run> {
+  const from = await prepareFolder(config, options.resume ?? false)
+  const training = openStream(await readRows(config, config.data.train), config)
+  const heldOut = config.data.eval.length > 0 ? await readRows(config, config.data.eval) : []
+  const rewards = await createRewardRunner(config.rewards)
+  const opened: Disposable[] = [{ [Symbol.dispose]: () => rewards.dispose() }]
+  const dispose = () => {
+    for (const part of opened.splice(0).reverse()) part[Symbol.dispose]()
+  }
+  try {
+    const policy = await openModel(from ?? config.model.path, { ...config, ...config.data })
+    opened.push(policy)
+    await freeze(policy.model, config.model.freeze)
+    const optimizer = await openOptimizer(policy.model, config)
+    opened.push(optimizer)
+    const reference = await openReference(policy, config)
+    if (reference) opened.push(reference)
+    const state = from
+      ? await restore(from, policy, optimizer, training, config)
+      : freshState(config.seed, training.fingerprint)
+    await writeResolvedConfig(config.run.dir, config)
+    const sampling = policy.generateOptions({ ...config.rollout, seed: config.seed })
+    return {
+      ...{ config, optimizer, reference, rewards, training, heldOut, state, dispose },
+      source: policy.checkpoint,
+      policy: policy.model,
+      sampling: { ...sampling, merge: policy.merge, decode: policy.decode },
+      toPrompt: policy.toPrompt,
+      toExample: async (row) => ({ prompt: await policy.toPrompt(row), target: targetOf(row, policy) }),
+    }
+  } catch (error) {
+    dispose()
+    throw error
+  }
+}
+
+/** @returns the checkpoint to continue from, or `null` for a fresh run in an empty folder. */
+async function prepareFolder({ run }: Config, resume: boolean): Promise<string | null> {
+  await cleanStale(run.dir)
+  const newest = (await listCheckpoints(run.dir)).at(-1)
+  if (resume) return newest === undefined ? null : checkpointPath(run.dir, newest)
+  const used = newest !== undefined || existsSync(join(run.dir, metricsFileName))
+  if (used && !run.overwrite)
+    throw new InputError(run.dir, 'an empty run folder', 'a run', 'Use --resume, run.overwrite, or another run.dir')
+  if (used)
+    for (const name of ['checkpoints', 'samples', 'report.json', 'report.html'])
+      await rm(join(run.dir, name), { recursive: true, force: true })
+  return null
+}
+
+async function readRows({ data }: Config, files: readonly string[]): Promise<Row[]> {
+  const rows = await loadRows(files, data)
+  requireSound(await checkRows(rows))
+  return rows
+}
+
+/** Rows in a new seeded order every epoch. */
+function openStream(rows: readonly Row[], { seed, data }: Config): RowStream {
+  const sampler = createSampler({ size: rows.length, seed, shuffle: data.shuffle })
+  const hash = createHash('sha256')
+  for (const { messages, answer, target } of rows) hash.update(JSON.stringify([messages, answer, target]))
+  return {
+    count: rows.length,
+    fingerprint: hash.digest('hex').slice(0, 16),
+    take(seen, count) {
+      sampler.restore({ epoch: Math.floor(seen / rows.length), index: seen % rows.length })
+      return sampler.next(count).map((index) => rows[index]!)
+    },
+  }
+}
+
+async function freeze(model: Model, prefixes: readonly string[]): Promise<void> {
+  const names = model.parameters().map((p) => p.name)
+  for (const prefix of prefixes) {
+    const frozen = names.filter((name) => name.startsWith(prefix))
+    if (frozen.length === 0)
+      throw new InputError('model.freeze', 'the beginning of a parameter name', prefix, `The first one is ${names[0]}`)
+    await model.setTrainable(frozen, false)
+  }
+}
+
+function openOptimizer(model: Model, { optimizer }: Config): Promise<Optimizer> {
+  const noDecay = model
+    .parameters()
+    .map((p) => p.name)
+    .filter((name) => optimizer.noDecay.some((part) => name.includes(part)))
+  return Optimizer.create(model, { ...optimizer, noDecay })
+}
+
+/** The reference has the weights the run started from, also when the run is resumed. */
+async function openReference(policy: OpenModel, { algorithm, model }: Config): Promise<Model | null> {
+  if (algorithm.trainer !== 'grpo' || algorithm.klCoef === 0) return null
+  const { spec, sources, dir } = await openCheckpoint(model.reference ?? model.path)
+  if (JSON.stringify(spec) !== JSON.stringify(policy.checkpoint.spec))
+    throw new InputError(dir, 'a model of the same shape as the policy', 'another one', 'Check model.reference')
+  const reference = await Model.create(spec)
+  try {
+    await reference.load(sources)
+    return reference
+  } catch (error) {
+    reference.dispose()
+    throw error
+  }
+}
+
+async function restore(dir: string, policy: OpenModel, optimizer: Optimizer, training: RowStream, config: Config) {
+  const state: TrainerState = await restoreCheckpoint(dir, policy.model, optimizer, policy.checkpoint.sources)
+  const remedy = 'Resume with the settings of the run, or start another one'
+  if (state.seed !== config.seed) throw new InputError(`${dir} seed`, String(state.seed), config.seed, remedy)
+  if (state.data !== training.fingerprint)
+    throw new InputError(`${dir} data`, 'the training rows that the run began with', 'other rows', remedy)
+  return state
+}
+
+function targetOf(row: Row, { tokenizer }: OpenModel): Int32Array {
+  if (row.target === null)
+    throw new InputError(row.id, 'a target completion to imitate', 'none', 'Supervised training needs one in each row')
+  return tokenizer.encodeCompletion(row.target)
+}
