@@ -238,7 +238,7 @@ void quick_gelu_backward_kernel(const float* x, const float* dout, float* dx, in
 void adamw_kernel(float* p, const float* g, float* m, float* v, int64_t n, float gscale, float lr, float beta1,
                   float beta2, float eps, float decay, float c1, float c2) {
   const F gs = fset(gscale), b1 = fset(beta1), b2 = fset(beta2), r1 = fset(1.0f - beta1), r2 = fset(1.0f - beta2);
-  const F step = fset(-lr * c1), k2 = fset(c2), e = fset(eps), keep = fset(1.0f - decay);
+  const F step = fset(-lr * c1), k2 = fset(c2), e = fset(eps), shrink = fset(-decay);
   const auto at = [&](int64_t i, auto load, auto store) __attribute__((always_inline)) {
     const F grad = fmul(load(g + i), gs);
     const F mean = ffma(b1, load(m + i), fmul(r1, grad));
@@ -246,7 +246,8 @@ void adamw_kernel(float* p, const float* g, float* m, float* v, int64_t n, float
     const F update = fdiv(fmul(step, mean), fadd(fsqrt(fmul(square, k2)), e));
     store(m + i, mean);
     store(v + i, square);
-    store(p + i, ffma(load(p + i), keep, update));
+    const F old = load(p + i);  // 1 - decay would round to 1 for a decay below 3e-8
+    store(p + i, fadd(old, ffma(old, shrink, update)));
   };
   int64_t i = 0;
   for (; i + 16 <= n; i += 16) at(i, [](const float* q) { return fload(q); }, [](float* q, F x) { fstore(q, x); });

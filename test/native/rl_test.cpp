@@ -1,0 +1,402 @@
+// policy_loss, group_advantage, adamw and grad_norm against plain double references, and at their edges.
+#include <algorithm>
+#include <limits>
+
+#include "harness.h"
+#include "ops/adamw/adamw.h"
+#include "ops/grad_norm/grad_norm.h"
+#include "ops/group_advantage/group_advantage.h"
+#include "ops/policy_loss/policy_loss.h"
+
+using namespace rft;
+using namespace rft::ops;
+using namespace rft::test;
+
+namespace {
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInf = std::numeric_limits<float>::infinity();
+
+// Runs body with 1, 2 and 3 threads; its results must have the same bits.
+template <class Body>
+std::string same_for_all_threads(const Body& body) {
+  const int before = num_threads();
+  std::vector<Floats> results;
+  for (int n : {1, 2, 3}) {
+    set_num_threads(n);
+    results.push_back(body());
+  }
+  set_num_threads(before);
+  const auto detail = compare_bits("2 threads", results[1], results[0]);
+  return detail.empty() ? compare_bits("3 threads", results[2], results[0]) : detail;
+}
+
+// ------------------------------------------------------------------ policy_loss
+
+struct LossCase {
+  Floats logp, advantages, old_logp, ref_logp, weights;
+  PolicyLossParams params{0.2f, 0.28f, 0.04f};
+};
+
+struct LossResult {
+  Floats loss, dlogp, kl;
+  std::vector<uint8_t> clipped;
+};
+
+LossResult run(const LossCase& c) {
+  const size_t n = c.logp.size();
+  LossResult r{Floats(n, kNan), Floats(n, kNan), Floats(n, kNan), std::vector<uint8_t>(n, 99)};
+  policy_loss(int64_t(n),
+              {c.logp.data(), c.advantages.data(), c.old_logp.empty() ? nullptr : c.old_logp.data(),
+               c.ref_logp.empty() ? nullptr : c.ref_logp.data(), c.weights.data()},
+              c.params, {r.loss.data(), r.dlogp.data(), r.kl.data(), r.clipped.data()});
+  return r;
+}
+
+LossCase random_loss_case(int64_t n, bool with_old, bool with_ref) {
+  Random random(3);
+  LossCase c;
+  c.logp = random.normals(n, 1.5, -3);
+  c.advantages = random.normals(n);
+  c.weights = random.normals(n, 0.01, 0.05);
+  for (float lp : c.logp) {
+    double delta = 0.4 * random.normal();
+    for (double kink : {std::log(0.8), std::log(1.28)})  // central differences do not cross it
+      if (std::abs(delta + kink) < 1e-4) delta += 0.01;
+    if (with_old) c.old_logp.push_back(float(lp + delta));
+    if (with_ref) c.ref_logp.push_back(float(lp + 0.7 * random.normal()));
+  }
+  return c;
+}
+
+double k3_reference(double logp, double ref) { return std::expm1(ref - logp) - (ref - logp); }
+
+double loss_reference(const LossCase& c, size_t i, double logp) {
+  const double ratio = c.old_logp.empty() ? std::exp(logp - c.logp[i]) : std::exp(logp - c.old_logp[i]);
+  const double low = 1 - double(c.params.clip_low), high = 1 + double(c.params.clip_high), A = c.advantages[i];
+  const double loss = -std::min(ratio * A, std::clamp(ratio, low, high) * A);
+  return c.ref_logp.empty() ? loss : loss + double(c.params.kl_coef) * k3_reference(logp, c.ref_logp[i]);
+}
+
+std::string check_loss(const LossCase& c) {
+  const LossResult r = run(c);
+  Array loss, dlogp, kl;
+  for (size_t i = 0; i < c.logp.size(); ++i) {
+    const double lp = c.logp[i], h = 1e-6;
+    loss.push_back(loss_reference(c, i, lp));
+    dlogp.push_back(double(c.weights[i]) * (loss_reference(c, i, lp + h) - loss_reference(c, i, lp - h)) / (2 * h));
+    kl.push_back(c.ref_logp.empty() ? 0 : k3_reference(lp, c.ref_logp[i]));
+  }
+  for (const auto& detail : {compare("loss", r.loss, loss, 1, 1e-6), compare("dlogp", r.dlogp, dlogp, 1, 1e-6),
+                             compare("kl", r.kl, kl, 1, 1e-6)})
+    if (!detail.empty()) return detail;
+  return "";
+}
+
+LossCase single(float logp, float advantage, float old_logp, float weight = 1) {
+  return {{logp}, {advantage}, {old_logp}, {}, {weight}};
+}
+
+void test_policy_loss_values() {
+  for (int64_t n : {1, 5, 4099, 10007})
+    for (bool with_old : {false, true})
+      for (bool with_ref : {false, true})
+        verify(concat("policy_loss N=", n, with_old ? " off-policy" : " on-policy", with_ref ? " with reference" : ""),
+               [&] { return check_loss(random_loss_case(n, with_old, with_ref)); });
+
+  verify("policy_loss on-policy is exactly -A", [] {
+    LossCase c = random_loss_case(101, false, false);
+    const LossResult absent = run(c);
+    c.old_logp = c.logp;
+    const LossResult equal = run(c);
+    Floats loss, dlogp;
+    for (size_t i = 0; i < c.logp.size(); ++i) {
+      loss.push_back(-c.advantages[i]);
+      dlogp.push_back(float(double(c.weights[i]) * double(-c.advantages[i])));
+    }
+    return compare_bits("loss", absent.loss, loss) + compare_bits("dlogp", absent.dlogp, dlogp) +
+           compare_bits("loss, old = logp", equal.loss, loss) + compare_bits("dlogp, old = logp", equal.dlogp, dlogp);
+  });
+
+  verify("policy_loss flags the clipped side", [] {
+    struct Row {
+      float delta, advantage;
+      int flag;
+    };
+    for (const Row& row : {Row{0.5f, 1, 2}, Row{0.5f, -1, 0}, Row{-0.5f, 1, 0}, Row{-0.5f, -1, 1}, Row{0.1f, 1, 0},
+                           Row{-0.1f, -1, 0}, Row{0.5f, 0, 0}}) {
+      const LossResult r = run(single(row.delta, row.advantage, 0));
+      if (r.clipped[0] != row.flag)
+        return concat("delta ", row.delta, " A ", row.advantage, " gives ", int(r.clipped[0]));
+      if ((r.dlogp[0] == 0) != (row.flag != 0 || row.advantage == 0))
+        return concat("dlogp ", r.dlogp[0], " at delta ", row.delta);
+    }
+    return std::string();
+  });
+
+  verify("policy_loss differentiates the unclipped branch on a tie", [] {
+    LossCase c = single(-1, 2, -1);
+    c.params = {0, 0, 0};
+    return compare_bits("dlogp", run(c).dlogp, {-2.0f});
+  });
+
+  verify("policy_loss k3 of nearly equal log-probs keeps its digits", [] {
+    for (float d : {1e-2f, 1e-4f, 1e-6f}) {
+      LossCase c = single(0, 1, 0);
+      c.ref_logp = {d};
+      const double wanted = std::expm1(double(d)) - double(d), got = run(c).kl[0];
+      if (std::abs(got / wanted - 1) > 1e-5 && std::abs(got - wanted) > 1e-17)
+        return concat("d = ", d, ": ", got, ", expected ", wanted);
+    }
+    return std::string();
+  });
+}
+
+void test_policy_loss_edges() {
+  verify("policy_loss ignores everything in rows of weight 0", [] {
+    LossCase c = random_loss_case(300, true, true);
+    LossCase spoiled = c;
+    for (size_t i = 0; i < 300; i += 3) {
+      c.weights[i] = spoiled.weights[i] = 0;
+      spoiled.logp[i] = i % 2 ? kNan : -kInf;
+      spoiled.old_logp[i] = i % 5 ? kInf : kNan;
+      spoiled.ref_logp[i] = spoiled.advantages[i] = kNan;
+    }
+    const LossResult a = run(c), b = run(spoiled);
+    for (size_t i = 0; i < 300; i += 3)
+      if (b.loss[i] != 0 || b.dlogp[i] != 0 || b.kl[i] != 0 || b.clipped[i] != 0) return concat("row ", i, " is not 0");
+    return compare_bits("loss", b.loss, a.loss) + compare_bits("dlogp", b.dlogp, a.dlogp) +
+           compare_bits("kl", b.kl, a.kl);
+  });
+
+  verify("policy_loss of extreme ratios is finite", [] {
+    for (float logp : {-1000.0f, -30.0f, 0.0f, -kInf})
+      for (float other : {-1000.0f, -30.0f, 0.0f, -2000.0f})
+        for (float advantage : {-1.0f, 1.0f}) {
+          LossCase c = single(logp, advantage, other);
+          c.ref_logp = {other};
+          const LossResult r = run(c);
+          if (!std::isfinite(r.loss[0]) || !std::isfinite(r.dlogp[0]) || !(r.kl[0] >= 0))
+            return concat("logp ", logp, " old ", other, ": loss ", r.loss[0], " dlogp ", r.dlogp[0], " kl ", r.kl[0]);
+        }
+    return std::string();
+  });
+
+  verify("policy_loss passes NaN of a weighted row on, and to that row only", [] {
+    LossCase c = random_loss_case(9, true, true);
+    const LossResult a = run(c);
+    c.logp[4] = kNan;
+    const LossResult b = run(c);
+    if (!std::isnan(b.loss[4]) || !std::isnan(b.dlogp[4])) return concat("loss ", b.loss[4], " dlogp ", b.dlogp[4]);
+    for (size_t i = 0; i < 9; ++i)
+      if (i != 4 && (a.loss[i] != b.loss[i] || a.dlogp[i] != b.dlogp[i])) return concat("row ", i, " changed");
+    return std::string();
+  });
+
+  verify("policy_loss rows and threads leave the bits alone", [] {
+    const LossCase c = random_loss_case(10007, true, true);
+    const LossResult all = run(c);
+    for (size_t i : {size_t(0), size_t(4096), size_t(10006)}) {
+      const LossResult one =
+          run({{c.logp[i]}, {c.advantages[i]}, {c.old_logp[i]}, {c.ref_logp[i]}, {c.weights[i]}, c.params});
+      if (one.loss[0] != all.loss[i] || one.dlogp[0] != all.dlogp[i] || one.kl[0] != all.kl[i])
+        return concat("row ", i, " differs alone");
+    }
+    return same_for_all_threads([&] { return run(c).dlogp; });
+  });
+}
+
+// ------------------------------------------------------------------ group_advantage
+
+Floats advantages_of(const Floats& rewards, const std::vector<int32_t>& groups, AdvantageScale scale,
+                     float eps = 1e-4f) {
+  Floats out(rewards.size(), kNan);
+  group_advantage(int64_t(rewards.size()), rewards.data(), groups.data(), scale, eps, out.data());
+  return out;
+}
+
+double std_reference(const Array& x) {
+  double mean = 0, squares = 0;
+  for (double v : x) mean += v / double(x.size());
+  for (double v : x) squares += (v - mean) * (v - mean);
+  return x.size() > 1 ? std::sqrt(squares / double(x.size() - 1)) : 0;
+}
+
+Array advantage_reference(const Floats& rewards, const std::vector<int32_t>& groups, AdvantageScale scale, double eps) {
+  Array all, out;
+  for (float r : rewards)
+    if (!std::isnan(r)) all.push_back(r);
+  for (size_t i = 0; i < rewards.size(); ++i) {
+    Array group;
+    double mean = 0;
+    for (size_t k = 0; k < rewards.size(); ++k)
+      if (groups[k] == groups[i] && !std::isnan(rewards[k])) group.push_back(rewards[k]);
+    for (double r : group) mean += r / double(group.size());
+    const double divisor =
+        scale == AdvantageScale::None ? 1 : eps + std_reference(scale == AdvantageScale::Group ? group : all);
+    out.push_back(std::isnan(rewards[i]) ? 0 : (rewards[i] - mean) / divisor);
+  }
+  return out;
+}
+
+void test_group_advantage() {
+  for (auto [scale, name] :
+       {std::pair{AdvantageScale::Group, "group"}, {AdvantageScale::Batch, "batch"}, {AdvantageScale::None, "none"}})
+    verify(concat("group_advantage by ", name, " of ragged, interleaved groups"), [&] {
+      Random random(8);
+      Floats rewards;
+      std::vector<int32_t> groups;
+      for (int i = 0; i < 203; ++i) {
+        rewards.push_back(random.below(9) ? float(random.normal() + 5) : kNan);
+        groups.push_back(int32_t(random.below(40)) - 20);
+      }
+      return compare("advantages", advantages_of(rewards, groups, scale),
+                     advantage_reference(rewards, groups, scale, double(1e-4f)), 1, 1e-6);
+    });
+  verify("group_advantage of 1 0 0 1", [] {
+    const double a = 0.5 / (std::sqrt(1.0 / 3) + 1e-4);
+    return compare("advantages", advantages_of({1, 0, 0, 1}, {7, 7, 7, 7}, AdvantageScale::Group), {a, -a, -a, a}, 1,
+                   1e-7);
+  });
+  verify("group_advantage is exactly 0 for single, equal and missing rewards", [] {
+    const Floats rewards = {0.1f, 0.1f, 0.1f, 0.1f, 0.1f, 0.1f, 0.1f, 3, kNan, kNan};
+    const std::vector<int32_t> groups = {1, 1, 1, 1, 1, 1, 1, 2, 3, 1};
+    std::string detail;
+    for (auto scale : {AdvantageScale::Group, AdvantageScale::Batch, AdvantageScale::None})
+      for (float eps : {1e-4f, 0.0f})
+        detail += compare_bits("advantages", advantages_of(rewards, groups, scale, eps), Floats(10));
+    return detail;
+  });
+  verify("group_advantage of close large rewards does not cancel", [] {
+    return compare("advantages", advantages_of({16777214, 16777215, 16777216}, {0, 0, 0}, AdvantageScale::Group, 0),
+                   {-1, 0, 1}, 1, 1e-6);
+  });
+  verify("group_advantage of nothing",
+         [] { return advantages_of({}, {}, AdvantageScale::Group).empty() ? "" : "not empty"; });
+}
+
+// ------------------------------------------------------------------ adamw
+
+struct Parameter {
+  Floats p, g, m, v;
+  bool decay;
+  Array p64, m64, v64;
+};
+
+std::vector<Parameter> parameters() {
+  std::vector<Parameter> out;
+  uint64_t seed = 1;
+  for (int64_t n : {1, 7, 70001}) {
+    Parameter x;
+    x.p = Random(seed++).normals(n);
+    x.m = x.v = Floats(size_t(n));
+    x.decay = n != 7;
+    x.p64 = Array(x.p.begin(), x.p.end());
+    x.m64 = x.v64 = Array(size_t(n));
+    out.push_back(x);
+  }
+  return out;
+}
+
+const AdamWParams kAdamW{.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1};
+
+void step(std::vector<Parameter>& all, int64_t t, float grad_scale) {
+  std::vector<AdamWTensor> tensors;
+  for (Parameter& x : all) {
+    x.g = Random(uint64_t(1000 + t)).normals(int64_t(x.p.size()), 0.1, 0.02);
+    tensors.push_back({x.p.data(), x.g.data(), x.m.data(), x.v.data(), int64_t(x.p.size()), x.decay});
+  }
+  adamw_step(tensors, kAdamW, t, grad_scale);
+}
+
+// torch.optim.AdamW, line by line.
+void reference_step(Parameter& x, int64_t t, double grad_scale) {
+  for (size_t i = 0; i < x.p64.size(); ++i) {
+    const double g = double(x.g[i]) * grad_scale;
+    if (x.decay) x.p64[i] *= 1 - kAdamW.lr * kAdamW.weight_decay;
+    x.m64[i] = kAdamW.beta1 * x.m64[i] + (1 - kAdamW.beta1) * g;
+    x.v64[i] = kAdamW.beta2 * x.v64[i] + (1 - kAdamW.beta2) * g * g;
+    const double denominator = std::sqrt(x.v64[i]) / std::sqrt(1 - std::pow(kAdamW.beta2, double(t))) + kAdamW.eps;
+    x.p64[i] -= kAdamW.lr / (1 - std::pow(kAdamW.beta1, double(t))) * x.m64[i] / denominator;
+  }
+}
+
+void test_adamw() {
+  verify("adamw follows torch.optim.AdamW for 60 steps", [] {
+    std::vector<Parameter> all = parameters();
+    for (int64_t t = 1; t <= 60; ++t) {
+      const float scale = t % 2 ? 1.0f : 0.25f;
+      step(all, t, scale);
+      for (Parameter& x : all) reference_step(x, t, double(scale));
+    }
+    std::string detail;
+    for (Parameter& x : all) {
+      const int64_t n = int64_t(x.p.size());
+      detail += compare("p", x.p, x.p64, n, 1e-6) + compare("m", x.m, x.m64, n, 1e-6);
+      // 1 - beta2 of the rounded beta2 is off by 1.3e-5; the bias correction undoes it in p.
+      detail += compare("v", x.v, x.v64, n, 3e-5);
+    }
+    return detail;
+  });
+  verify("adamw threads leave the bits alone", [] {
+    return same_for_all_threads([] {
+      std::vector<Parameter> all = parameters();
+      for (int64_t t = 1; t <= 3; ++t) step(all, t, 1);
+      return all.back().p;
+    });
+  });
+  verify("adamw without gradient only decays", [] {
+    Floats p = {2, -4}, g = {0, 0}, m(2), v(2);
+    adamw_step({{p.data(), g.data(), m.data(), v.data(), 2, true}},
+               {.lr = 0.5, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.5}, 1, 1);
+    return compare_bits("p", p, {1.5f, -3});
+  });
+  verify("adamw moves by lr in the first step, whatever the gradient's size", [] {
+    Floats p = {0, 0, 0}, g = {1e-3f, -7, 1e4f}, m(3), v(3);
+    adamw_step({{p.data(), g.data(), m.data(), v.data(), 3, false}}, kAdamW, 1, 1);
+    return compare("p", p, {-1e-3, 1e-3, -1e-3}, 1, 2e-5);
+  });
+  verify_error("adamw refuses step 0", {"adamw t", "received 0"}, [] { adamw_step({}, kAdamW, 0, 1); });
+}
+
+// ------------------------------------------------------------------ grad_norm
+
+void test_grad_norm() {
+  const Floats a = Random(1).normals(70001), b = Random(2).normals(3, 100), none;
+  const auto norm_of = [&] {
+    return grad_norm({{a.data(), int64_t(a.size())}, {none.data(), 0}, {b.data(), int64_t(b.size())}});
+  };
+  verify("grad_norm of several tensors", [&]() -> std::string {
+    double sum = 0;
+    for (const Floats* x : {&a, &b})
+      for (double g : *x) sum += g * g;
+    const double error = norm_of() / std::sqrt(sum) - 1;
+    return std::abs(error) < 1e-6 ? "" : concat("relative error ", error);
+  });
+  verify("grad_norm threads leave the bits alone",
+         [&] { return same_for_all_threads([&] { return Floats{float(norm_of())}; }); });
+  verify("grad_norm passes NaN and infinity on", [&]() -> std::string {
+    Floats x(9000, 1.0f);
+    x[8999] = kNan;
+    if (!std::isnan(grad_norm({{x.data(), 9000}}))) return "NaN was lost";
+    x[8999] = -kInf;
+    return std::isinf(grad_norm({{x.data(), 9000}})) ? "" : "infinity was lost";
+  });
+  verify("grad_norm of nothing is 0", []() -> std::string { return grad_norm({}) == 0 ? "" : "not 0"; });
+  verify("clip_coefficient", []() -> std::string {
+    if (clip_coefficient(0.5, 1) != 1) return "clips a small norm";
+    if (clip_coefficient(5, 0) != 1) return "clips although it is off";
+    return std::abs(clip_coefficient(4, 1) - 1 / 4.000001) < 1e-7 ? "" : concat(clip_coefficient(4, 1), " for norm 4");
+  });
+}
+
+}  // namespace
+
+int main() {
+  test_policy_loss_values();
+  test_policy_loss_edges();
+  test_group_advantage();
+  test_adamw();
+  test_grad_norm();
+  return failures == 0 ? 0 : 1;
+}
