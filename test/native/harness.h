@@ -134,6 +134,7 @@ struct Case {
   std::optional<Kept> kept = {};
   double tolerance = 2e-6;  // relative, forward
   double gradient_tolerance = 1e-5;
+  int64_t output_width = 0;  // of a row of the outputs; 0: from the rows of the batched inputs
 };
 
 // ------------------------------------------------------------------ running a case

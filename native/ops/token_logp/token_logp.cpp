@@ -1,0 +1,155 @@
+// The fused log-prob head.
+//
+//   z = x w^T / T    logp_n = z_nt - lse(z_n), t = targets_n    entropy_n = lse(z_n) - sum_j p_nj z_nj
+// x (N,C), w (V,C), targets I32 (N) -> logp (N), entropy (N), nats. Sums over the vocabulary: head_stats.h.
+//
+// Logits exist for one chunk of the vocabulary at a time. Forward packs a chunk of w once and runs all rows against it
+// in tiles that stay in L2. Backward computes a chunk's logits again, turns them into
+//   dz_nj = (g_n (1[j = t] - p_nj) - h_n p_nj (ln p_nj + H_n)) / T      g, h: gradients of logp and entropy
+// and adds its share: dX += dz w_chunk (one chain over the vocabulary per element), dW_chunk (+)= dz^T x.
+//
+// Kept for backward: x, w, targets and (N,3) statistics.
+#include <cmath>
+
+#include "ops/lanes.h"
+#include "ops/ops.h"
+#include "ops/token_logp/head_stats.h"
+#include "simd/gemm.h"
+#include "simd/vmath.h"
+
+namespace rft::ops {
+namespace {
+
+using simd::Trans;
+
+constexpr int64_t kRowTile = 96;
+
+struct Head {
+  Tensor x, w, targets;
+  float temperature;
+
+  int64_t N() const { return x.dim(0); }
+  int64_t C() const { return x.dim(1); }
+  int64_t V() const { return w.dim(0); }
+  int64_t chunks() const { return (V() + kVocabChunk - 1) / kVocabChunk; }
+  int64_t chunk_columns(int64_t chunk) const { return std::min(kVocabChunk, V() - chunk * kVocabChunk); }
+};
+
+void check(const Head& h, bool meta) {
+  expect(h.x.shape().size() == 2 && h.C() > 0, "token_logp x", "shape (N, C)", to_string(h.x.shape()));
+  expect(h.w.shape().size() == 2 && h.w.dim(1) == h.C() && h.V() > 0, "token_logp w", concat("shape (V, ", h.C(), ")"),
+         to_string(h.w.shape()));
+  expect(h.targets.count() == h.N(), "token_logp targets", concat(h.N(), " ids"), to_string(h.targets.shape()));
+  expect(h.temperature > 0, "token_logp temperature", "a positive number", h.temperature);
+  if (meta) return;
+  for (int64_t n = 0; n < h.N(); ++n) {
+    const int32_t id = h.targets.i32()[n];
+    expect(id >= 0 && id < h.V(), concat("token_logp target of row ", n), concat("a token id below ", h.V()), id);
+  }
+}
+
+// parts (N, chunks) and the logits of the targets (N).
+void forward_chunks(Ctx& ctx, const Head& h, ChunkStats* parts, float* target_logits) {
+  const int64_t chunks = h.chunks(), wanted = 4 * num_threads();
+  // Rows are split as well when the vocabulary alone gives too few tasks.
+  const int64_t splits = chunks >= wanted ? 1 : std::min((wanted + chunks - 1) / chunks, (h.N() + 63) / 64);
+  const int64_t packed_floats = round_up(simd::packed_size(kVocabChunk, h.C()), 16);
+  for_each_with_scratch(ctx, h.N() ? chunks * splits : 0, packed_floats + kRowTile * kVocabChunk,
+                        [&](int64_t task, float* scratch) {
+    const int64_t chunk = task / splits, first = h.N() * (task % splits) / splits,
+                  last = h.N() * (task % splits + 1) / splits;
+    const int64_t begin = chunk * kVocabChunk, columns = h.chunk_columns(chunk);
+    float* logits = scratch + packed_floats;  // (kRowTile, kVocabChunk)
+    simd::pack_b_serial(Trans::Yes, columns, h.C(), h.w.row(begin), h.C(), scratch);
+    for (int64_t tile = first; tile < last; tile += kRowTile) {
+      const int64_t rows = std::min(kRowTile, last - tile);
+      simd::gemm_packed_serial(Trans::No, rows, columns, h.C(), h.x.row(tile), h.C(), scratch, 0.0f, logits,
+                               kVocabChunk);
+      for (int64_t r = 0; r < rows; ++r) {
+        float* z = logits + r * kVocabChunk;
+        apply_temperature(z, columns, h.temperature);
+        parts[(tile + r) * chunks + chunk] = chunk_stats(z, columns);
+        const int64_t target = h.targets.i32()[tile + r] - begin;
+        if (target >= 0 && target < columns) target_logits[tile + r] = z[target];
+      }
+    }
+  });
+}
+
+void forward(Ctx& ctx, const Head& h, const TokenLogp& out, const Tensor& stats) {
+  const Tensor parts = ctx.workspace({h.N(), h.chunks(), 3});
+  const Tensor target_logits = ctx.workspace({h.N()});
+  auto* chunk_stats = static_cast<ChunkStats*>(parts.raw());
+  forward_chunks(ctx, h, chunk_stats, ctx.meta() ? nullptr : target_logits.f32());
+  if (ctx.meta()) return;
+  auto* row_stats = static_cast<HeadStats*>(stats.raw());
+  parallel_ranges(h.N(), 16, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      row_stats[n] = merge_chunks(chunk_stats + n * h.chunks(), h.chunks(), 1);
+      out.logp.f32()[n] = row_stats[n].logp(target_logits.f32()[n]);
+      out.entropy.f32()[n] = row_stats[n].entropy;
+    }
+  });
+}
+
+// One row of a chunk: logits become dL/d(x w^T). target: column, or out of [0, n). g, h: see above.
+void logit_gradients(float* z, int64_t n, int64_t target, const HeadStats& stats, float g, float h, float per_t) {
+  const float factor = std::exp(-stats.log_sum) * per_t;
+  if (h == 0.0f) {
+    simd::exp_sum(z, stats.max, z, n);
+    simd::scale(-g * factor, z, z, n);
+  } else {
+    float inner[kVocabChunk];  // -(g + h (ln p + H))
+    const float constant = -g - h * (stats.entropy - stats.log_sum);
+    for (int64_t j = 0; j < n; ++j) inner[j] = constant - h * (z[j] - stats.max);
+    simd::exp_sum(z, stats.max, z, n);
+    for (int64_t j = 0; j < n; ++j) z[j] = z[j] == 0.0f ? 0.0f : z[j] * factor * inner[j];
+  }
+  if (target >= 0 && target < n) z[target] += g * per_t;
+}
+
+void backward(Ctx& ctx, const Head& h, const Tensor& stats, const Tensor& dlogp, const Tensor& dentropy) {
+  const bool need_x = h.x.requires_grad(), need_w = h.w.requires_grad();
+  const GradTarget dx = need_x ? grad_target(ctx, h.x) : GradTarget{}, dw = need_w ? grad_target(ctx, h.w) : GradTarget{};
+  const Tensor logits = ctx.workspace({h.N(), kVocabChunk});
+  const Tensor packed_x = need_w ? ctx.workspace({simd::packed_size(h.C(), h.N())}) : Tensor();
+  if (ctx.meta()) return;
+  const int64_t N = h.N(), C = h.C();
+  if (need_w) simd::pack_b(Trans::No, C, N, h.x.f32(), C, packed_x.f32());
+  const auto* row_stats = static_cast<const HeadStats*>(stats.raw());
+  float* z = logits.f32();
+  for (int64_t chunk = 0; chunk < h.chunks(); ++chunk) {
+    ctx.check_abort();
+    const int64_t begin = chunk * kVocabChunk, n = h.chunk_columns(chunk);
+    const float* w = h.w.row(begin);
+    simd::gemm(Trans::No, Trans::Yes, N, n, C, h.x.f32(), C, w, C, 0.0f, z, kVocabChunk);
+    parallel_ranges(N, 16, [&](int64_t first, int64_t last) {
+      for (int64_t r = first; r < last; ++r) {
+        apply_temperature(z + r * kVocabChunk, n, h.temperature);
+        logit_gradients(z + r * kVocabChunk, n, h.targets.i32()[r] - begin, row_stats[r], dlogp ? dlogp.f32()[r] : 0.0f,
+                        dentropy ? dentropy.f32()[r] : 0.0f, 1.0f / h.temperature);
+      }
+    });
+    if (need_x)
+      simd::gemm(Trans::No, Trans::No, N, C, n, z, kVocabChunk, w, C, chunk ? 1.0f : dx.beta, dx.grad.f32(), C);
+    if (need_w)
+      simd::gemm_packed(Trans::Yes, n, C, N, z, kVocabChunk, packed_x.f32(), dw.beta, dw.grad.row(begin), C);
+  }
+}
+
+}  // namespace
+
+TokenLogp token_logp(Ctx& ctx, const Tensor& x, const Tensor& w, const Tensor& targets, float temperature) {
+  const Head head{x, w, targets, temperature};
+  check(head, ctx.meta());
+  static_assert(sizeof(ChunkStats) == 3 * sizeof(float) && sizeof(HeadStats) == 3 * sizeof(float));
+  const TokenLogp out{ctx.empty({head.N()}), ctx.empty({head.N()})};
+  const Tensor stats = ctx.empty({head.N(), 3});
+  forward(ctx, head, out, stats);
+  if (ctx.records(x, w))
+    ctx.tape->record({out.logp, out.entropy},
+                     [=](Ctx& c) { backward(c, head, stats, out.logp.grad(), out.entropy.grad()); });
+  return out;
+}
+
+}  // namespace rft::ops

@@ -1,0 +1,403 @@
+// Attention: the op through op_checks.h, then what makes a rollout and its training pass agree: the same bits from an
+// unshared sequence, from a shared prompt, and from the cached decode, on every instruction set and thread count.
+#include "ops/attention/cached.h"
+#include "ops/attention/passes.h"
+#include "ops/ops.h"
+#include "op_checks.h"
+#include "simd/vmath.h"
+
+using namespace rft;
+using namespace rft::test;
+using ops::Segment;
+
+namespace {
+
+struct Heads {
+  int heads, kv_heads, D;
+  int64_t q_width() const { return int64_t(heads) * D; }
+  int64_t kv_width() const { return int64_t(kv_heads) * D; }
+  float scale() const { return 1.0f / std::sqrt(float(D)); }
+};
+
+Array reference(const Array& q, const Array& k, const Array& v, const std::vector<Segment>& segments, const Heads& h) {
+  Array out(q.size(), 0.0);
+  for (const Segment& s : segments)
+    for (int64_t i = 0; i < s.q_len; ++i)
+      for (int64_t head = 0; head < h.heads; ++head) {
+        std::vector<int64_t> keys;
+        for (int64_t j = 0; j < s.kv0_len; ++j) keys.push_back(s.kv0_begin + j);
+        const int64_t seen = s.causal ? std::clamp<int64_t>(s.kv1_len - s.q_len + i + 1, 0, s.kv1_len) : s.kv1_len;
+        for (int64_t j = 0; j < seen; ++j) keys.push_back(s.kv1_begin + j);
+        if (keys.empty()) continue;
+        const double* query = &q[size_t((s.q_begin + i) * h.q_width() + head * h.D)];
+        const int64_t column = head * h.kv_heads / h.heads * h.D;
+        Array scores;
+        for (int64_t key : keys) {
+          double dot = 0;
+          for (int64_t d = 0; d < h.D; ++d) dot += query[d] * k[size_t(key * h.kv_width() + column + d)];
+          scores.push_back(dot * double(h.scale()));
+        }
+        const double most = *std::max_element(scores.begin(), scores.end());
+        double sum = 0;
+        for (double& x : scores) sum += x = std::exp(x - most);
+        double* o = &out[size_t((s.q_begin + i) * h.q_width() + head * h.D)];
+        for (size_t j = 0; j < keys.size(); ++j)
+          for (int64_t d = 0; d < h.D; ++d)
+            o[d] += scores[j] / sum * v[size_t(keys[j] * h.kv_width() + column + d)];
+      }
+  return out;
+}
+
+Case attention_case(const std::string& shape, int64_t queries, int64_t keys, std::vector<Segment> segments, Heads h,
+                    std::vector<int64_t> unread_queries = {}, std::vector<int64_t> unread_keys = {}) {
+  Case c;
+  c.op = "attention";
+  c.shape = shape;
+  c.inputs = {with_unread(normal_input("q", {queries, h.q_width()}, 1), unread_queries),
+              with_unread(normal_input("k", {keys, h.kv_width()}, 2), unread_keys),
+              with_unread(normal_input("v", {keys, h.kv_width()}, 3), unread_keys)};
+  c.run = [segments, h](Ctx& ctx, const std::vector<Tensor>& in) {
+    return std::vector{ops::attention(ctx, in[0], in[1], in[2], segments, h.heads, h.kv_heads, h.scale())};
+  };
+  c.reference = [segments, h](const std::vector<Array>& in) {
+    return std::vector<Array>{reference(in[0], in[1], in[2], segments, h)};
+  };
+  c.output_width = h.q_width();
+  c.kept = Kept{{"q", "k", "v"}, {4 * queries * h.q_width(), 4 * queries * h.heads}};
+  return c;
+}
+
+void test_cases() {
+  const auto plain = [](int32_t T) { return Segment{0, T, 0, 0, 0, T, 1}; };
+  // The q gradient of a query with one key is 0 by cancellation: measured, the row's error is relative to a floor of a
+  // thousandth of the typical row.
+  const auto with_single_keys = [](Case c) {
+    c.gradient_tolerance = 1e-4;
+    return c;
+  };
+  check_case(with_single_keys(
+      attention_case("T 1 beside T 4", 5, 5, {{0, 1, 0, 0, 0, 1, 1}, {1, 4, 0, 0, 1, 4, 1}}, {1, 1, 16})));
+  check_case(attention_case("T 17 D 20 heads 5 over 1", 17, 17, {plain(17)}, {5, 1, 20}));
+  check_case(attention_case("T 70 D 32 heads 4 over 2", 70, 70, {plain(70)}, {4, 2, 32}));
+  check_case(attention_case("T 33 D 80 heads 7 over 1", 33, 33, {plain(33)}, {7, 1, 80}));
+  check_case(attention_case("T 270 D 16 heads 2 over 2", 270, 270, {plain(270)}, {2, 2, 16}));
+  check_case(attention_case("T 40 D 128", 40, 40, {plain(40)}, {1, 1, 128}));
+  check_case(attention_case("not causal T 19 D 64", 19, 19, {{0, 19, 0, 0, 0, 19, 0}}, {2, 1, 64}));
+  check_case(attention_case("fewer queries than keys", 5, 23, {{0, 5, 0, 0, 0, 23, 1}}, {2, 2, 16}));
+  // Queries 0 and 1 see nothing of region 1; without region 0 they see nothing at all.
+  check_case(
+      with_single_keys(attention_case("fewer keys than queries", 5, 3, {{0, 5, 0, 0, 0, 3, 1}}, {2, 1, 16})));
+  check_case(attention_case("fewer own keys than queries after a prompt", 5, 7, {{0, 5, 0, 4, 4, 3, 1}}, {2, 1, 16}));
+  // [gap][prompt 9][r1 4][r2 1][gap][r3 6][another sequence 3][gap], some segments empty.
+  check_case(attention_case("a pack with gaps", 30, 30,
+                            {{2, 9, 0, 0, 2, 9, 1},
+                             {11, 4, 2, 9, 11, 4, 1},
+                             {15, 1, 2, 9, 15, 1, 1},
+                             {16, 0, 2, 9, 16, 0, 1},
+                             {18, 6, 2, 9, 18, 6, 1},
+                             {24, 3, 0, 0, 24, 3, 1},
+                             {27, 0, 0, 0, 27, 2, 1}},
+                            {4, 2, 16}, {0, 1, 16, 17, 27, 28, 29}, {0, 1, 16, 17, 27, 28, 29}));
+  // Regions that overlap without being equal: a turn that sees its prompt and the first turn as one region.
+  check_case(attention_case("overlapping regions", 26, 26,
+                            {{0, 10, 0, 0, 0, 10, 1}, {10, 6, 0, 10, 10, 6, 1}, {16, 5, 0, 16, 16, 5, 1},
+                             {21, 5, 3, 4, 21, 5, 0}},
+                            {2, 2, 32}));
+  check_case(attention_case("windows", 24, 24, {{0, 8, 0, 0, 0, 8, 0}, {8, 12, 0, 0, 8, 12, 0}, {20, 4, 0, 0, 20, 4, 0}},
+                            {2, 2, 20}));
+  check_case(attention_case("a region without queries, a query without keys", 4, 6, {{0, 3, 0, 0, 1, 0, 1}, {3, 1, 0, 2, 4, 0, 1}},
+                            {2, 1, 16}, {0, 1, 2}, {2, 3, 4, 5}));
+  check_case(attention_case("no segments", 3, 3, {}, {2, 1, 16}, {0, 1, 2}, {0, 1, 2}));
+}
+
+void test_refusals() {
+  Ctx ctx = make_ctx(std::make_shared<Pool>(Device::Cpu));
+  const auto zeros = [&](Shape shape) {
+    const Floats values(size_t(element_count(shape)), 0.0f);
+    return ctx.from(values.data(), shape);
+  };
+  const auto call = [&](Shape q, Shape k, Shape v, std::vector<Segment> s, int heads, int kv_heads) {
+    ops::attention(ctx, zeros(q), zeros(k), zeros(v), s, heads, kv_heads, 1.0f);
+  };
+  verify_error("refuses a query range", {"segment 0 queries", "[0, 4)", "[2, 5)"},
+             [&] { call({4, 8}, {4, 8}, {4, 8}, {{2, 3, 0, 0, 0, 4, 1}}, 1, 1); });
+  verify_error("refuses a key range", {"segment 1 region 0", "[0, 4)", "[-1, 1)"},
+             [&] { call({4, 8}, {4, 8}, {4, 8}, {{0, 1, 0, 0, 0, 1, 1}, {1, 1, -1, 2, 0, 1, 1}}, 1, 1); });
+  verify_error("refuses one query in two segments", {"each query in one segment", "query 1"},
+             [&] { call({4, 8}, {4, 8}, {4, 8}, {{0, 2, 0, 0, 0, 2, 1}, {1, 2, 0, 0, 0, 2, 1}}, 1, 1); });
+  verify_error("refuses heads", {"multiple of kv heads", "3 heads, 2 kv heads"},
+             [&] { call({4, 12}, {4, 8}, {4, 8}, {}, 3, 2); });
+  verify_error("refuses a key width", {"attention k", "(T, 8)", "(4,4)"}, [&] { call({4, 16}, {4, 4}, {4, 8}, {}, 4, 2); });
+  verify_error("refuses a value shape", {"attention v", "(4,8)", "(3,8)"}, [&] { call({4, 8}, {4, 8}, {3, 8}, {}, 1, 1); });
+}
+
+// ------------------------------------------------------------------ one sequence, three ways
+
+struct Sequences {
+  Heads h;
+  int64_t prompt;
+  std::vector<int64_t> completions;
+  Floats q, k, v;  // packed: prompt, then each completion
+
+  int64_t tokens() const {
+    int64_t n = prompt;
+    for (int64_t r : completions) n += r;
+    return n;
+  }
+  int64_t begin(size_t i) const {
+    int64_t n = prompt;
+    for (size_t j = 0; j < i; ++j) n += completions[j];
+    return n;
+  }
+};
+
+Sequences random_sequences(Random& random) {
+  const Heads shapes[] = {{1, 1, 16}, {4, 2, 20}, {5, 1, 32}, {7, 1, 64}, {2, 2, 80}, {2, 1, 128}, {8, 4, 16}};
+  Sequences s{shapes[random.below(7)], random.below(4) ? random.below(90) : 200 + random.below(500), {}, {}, {}, {}};
+  for (int64_t g = 1 + random.below(5); g > 0; --g) s.completions.push_back(1 + random.below(random.below(5) ? 20 : 150));
+  s.q = random.normals(s.tokens() * s.h.q_width(), 1.5);
+  s.k = random.normals(s.tokens() * s.h.kv_width());
+  s.v = random.normals(s.tokens() * s.h.kv_width());
+  return s;
+}
+
+Floats attend(const Heads& h, const Floats& q, const Floats& k, const Floats& v, const std::vector<Segment>& segments) {
+  Ctx ctx = make_ctx(std::make_shared<Pool>(Device::Cpu));
+  return download(ops::attention(ctx, ctx.from(q.data(), {int64_t(q.size()) / h.q_width(), h.q_width()}),
+                                 ctx.from(k.data(), {int64_t(k.size()) / h.kv_width(), h.kv_width()}),
+                                 ctx.from(v.data(), {int64_t(v.size()) / h.kv_width(), h.kv_width()}), segments, h.heads,
+                                 h.kv_heads, h.scale()));
+}
+
+Floats rows_of(const Floats& x, int64_t width, int64_t begin, int64_t count) {
+  return Floats(x.begin() + begin * width, x.begin() + (begin + count) * width);
+}
+
+Floats shared(const Sequences& s) {
+  std::vector<Segment> segments = {{0, int32_t(s.prompt), 0, 0, 0, int32_t(s.prompt), 1}};
+  for (size_t i = 0; i < s.completions.size(); ++i) {
+    const int32_t b = int32_t(s.begin(i)), n = int32_t(s.completions[i]);
+    segments.push_back({b, n, 0, int32_t(s.prompt), b, n, 1});
+  }
+  return attend(s.h, s.q, s.k, s.v, segments);
+}
+
+// Completion i with its own copy of the prompt, as one plain sequence; only the completion's rows.
+Floats unshared(const Sequences& s, size_t i) {
+  const auto joined = [&](const Floats& x, int64_t width) {
+    Floats out = rows_of(x, width, 0, s.prompt), own = rows_of(x, width, s.begin(i), s.completions[i]);
+    out.insert(out.end(), own.begin(), own.end());
+    return out;
+  };
+  const int32_t T = int32_t(s.prompt + s.completions[i]);
+  const Floats out = attend(s.h, joined(s.q, s.h.q_width()), joined(s.k, s.h.kv_width()), joined(s.v, s.h.kv_width()),
+                            {{0, T, 0, 0, 0, T, 1}});
+  return rows_of(out, s.h.q_width(), s.prompt, s.completions[i]);
+}
+
+// The last row of every completion, decoded from the cache.
+Floats decoded(const Sequences& s, bool packed) {
+  Ctx ctx = make_ctx(std::make_shared<Pool>(Device::Cpu));
+  const ops::PackedPrompt panels = ops::pack_prompt(ctx, s.k.data(), s.v.data(), s.prompt, s.h.kv_heads, s.h.D);
+  std::vector<ops::CachedRow> rows;
+  Floats q;
+  for (size_t i = 0; i < s.completions.size(); ++i) {
+    const int64_t own = s.begin(i) * s.h.kv_width();
+    rows.push_back({s.k.data(), s.v.data(), s.prompt, s.k.data() + own, s.v.data() + own, s.completions[i],
+                    packed ? &panels : nullptr});
+    const Floats last = rows_of(s.q, s.h.q_width(), s.begin(i) + s.completions[i] - 1, 1);
+    q.insert(q.end(), last.begin(), last.end());
+  }
+  Floats out(q.size());
+  ops::cached_attention(q.data(), out.data(), rows, s.h.heads, s.h.kv_heads, s.h.D, s.h.scale());
+  return out;
+}
+
+std::string three_ways(const Sequences& s) {
+  const Floats all = shared(s);
+  const std::string where = concat(" (prompt ", s.prompt, ", heads ", s.h.heads, "/", s.h.kv_heads, ", D ", s.h.D, ")");
+  for (size_t i = 0; i < s.completions.size(); ++i) {
+    const Floats own = rows_of(all, s.h.q_width(), s.begin(i), s.completions[i]);
+    const auto detail = compare_bits(concat("completion ", i, where, " shared"), own, unshared(s, i));
+    if (!detail.empty()) return detail;
+    const Floats last = rows_of(own, s.h.q_width(), s.completions[i] - 1, 1);
+    for (bool packed : {false, true}) {
+      const Floats step = rows_of(decoded(s, packed), s.h.q_width(), int64_t(i), 1);
+      const auto decode_detail = compare_bits(concat("completion ", i, where, " cached"), step, last);
+      if (!decode_detail.empty()) return decode_detail;
+    }
+  }
+  return "";
+}
+
+void test_three_ways() {
+  const int threads = num_threads();
+  const simd::Isa best = simd::isa();
+  for (auto [isa, name] : {std::pair{simd::Isa::Portable, "portable"}, {simd::Isa::Avx2, "avx2"}, {simd::Isa::Avx512, "avx512"}}) {
+    try {
+      simd::set_isa_for_test(isa);
+    } catch (const Error&) {
+      continue;  // this CPU has no such instructions
+    }
+    for (int n : {1, 2}) {
+      set_num_threads(n);
+      verify(concat("shared, unshared and cached agree bit for bit, ", name, ", threads ", n), [&, isa = isa]() -> std::string {
+        Random random(uint64_t(100 + n));
+        for (int i = 0; i < (isa == simd::Isa::Portable ? 12 : 60); ++i) {
+          const auto detail = three_ways(random_sequences(random));
+          if (!detail.empty()) return detail;
+        }
+        return "";
+      });
+    }
+  }
+  simd::set_isa_for_test(best);
+  set_num_threads(threads);
+}
+
+// Groups of several prompts in one decode call, single rows, empty prompts and empty own keys.
+void test_decode_batch() {
+  verify("cached decode of a mixed batch equals its rows alone", []() -> std::string {
+    const Heads h{4, 2, 32};
+    Random random(5);
+    const Floats k = random.normals(400 * h.kv_width()), v = random.normals(400 * h.kv_width());
+    std::vector<ops::CachedRow> rows;
+    const auto at = [&](const Floats& x, int64_t row) { return x.data() + row * h.kv_width(); };
+    for (int64_t i = 0; i < 70; ++i) {
+      const int64_t prompt = i < 40 ? 0 : i < 45 ? 100 : 160, length = i < 40 ? 90 : i < 45 ? 0 : 33;
+      const int64_t own = 200 + random.below(100), own_length = i % 9 == 3 ? 0 : random.below(80);
+      rows.push_back({length ? at(k, prompt) : nullptr, length ? at(v, prompt) : nullptr, length, at(k, own), at(v, own), own_length});
+    }
+    const Floats q = random.normals(70 * h.q_width());
+    Floats together(q.size());
+    ops::cached_attention(q.data(), together.data(), rows, h.heads, h.kv_heads, h.D, h.scale());
+    for (int64_t i = 0; i < 70; ++i) {
+      Floats alone(size_t(h.q_width()));
+      ops::cached_attention(q.data() + i * h.q_width(), alone.data(), {rows[size_t(i)]}, h.heads, h.kv_heads, h.D, h.scale());
+      const auto detail = compare_bits(concat("row ", i), rows_of(together, h.q_width(), i, 1), alone);
+      if (!detail.empty()) return detail;
+      if (rows[size_t(i)].prompt_len + rows[size_t(i)].own_len == 0 && alone != Floats(alone.size(), 0.0f)) return "a row without keys is not 0";
+    }
+    return "";
+  });
+}
+
+// ------------------------------------------------------------------ gradients
+
+std::vector<Floats> gradients(const Heads& h, const Floats& q, const Floats& k, const Floats& v, const Floats& dout,
+                              const std::vector<Segment>& segments) {
+  Case c = attention_case("", int64_t(q.size()) / h.q_width(), int64_t(k.size()) / h.kv_width(), segments, h);
+  c.inputs[0].values = q;
+  c.inputs[1].values = k;
+  c.inputs[2].values = v;
+  RunOptions options;
+  options.cotangents = {dout};
+  return run_case(c, options).gradients;
+}
+
+void test_cuts() {
+  using ops::attention_detail::BackwardCut;
+  verify("backward by components and by key blocks agree bit for bit", []() -> std::string {
+    Random random(8);
+    for (int i = 0; i < 20; ++i) {
+      const Sequences s = random_sequences(random);
+      std::vector<Segment> segments = {{0, int32_t(s.prompt), 0, 0, 0, int32_t(s.prompt), 1}};
+      for (size_t j = 0; j < s.completions.size(); ++j) {
+        const int32_t b = int32_t(s.begin(j)), n = int32_t(s.completions[j]);
+        segments.push_back({b, n, 0, int32_t(s.prompt), b, n, 1});
+      }
+      const Floats dout = random.normals(int64_t(s.q.size()));
+      ops::attention_detail::set_backward_cut_for_test(BackwardCut::Components);
+      const auto one = gradients(s.h, s.q, s.k, s.v, dout, segments);
+      ops::attention_detail::set_backward_cut_for_test(BackwardCut::KeyBlocks);
+      const auto two = gradients(s.h, s.q, s.k, s.v, dout, segments);
+      ops::attention_detail::set_backward_cut_for_test(BackwardCut::Auto);
+      for (size_t g = 0; g < 3; ++g) {
+        const auto detail = compare_bits(concat("gradient ", g), two[g], one[g]);
+        if (!detail.empty()) return detail;
+      }
+    }
+    return "";
+  });
+}
+
+// The gradient of a shared prompt is the sum of its copies' gradients.
+void test_shared_gradients() {
+  verify("a shared prompt's gradients equal those of copies", []() -> std::string {
+    Random random(12);
+    const Heads h{4, 2, 32};
+    Sequences s{h, 50, {7, 20, 1, 12}, {}, {}, {}};
+    s.q = random.normals(s.tokens() * h.q_width());
+    s.k = random.normals(s.tokens() * h.kv_width());
+    s.v = random.normals(s.tokens() * h.kv_width());
+    std::vector<Segment> together, apart;
+    std::vector<int64_t> source;  // row of the shared pack that a row of the unshared one copies
+    for (size_t i = 0; i < s.completions.size(); ++i) {
+      const int32_t b = int32_t(s.begin(i)), n = int32_t(s.completions[i]), P = int32_t(s.prompt), at = int32_t(source.size());
+      together.push_back({b, n, 0, P, b, n, 1});
+      apart.push_back({at, P + n, 0, 0, at, P + n, 1});
+      for (int64_t r = 0; r < P; ++r) source.push_back(r);
+      for (int64_t r = 0; r < n; ++r) source.push_back(b + r);
+    }
+    const auto expand = [&](const Floats& x, int64_t width, bool prompt) {
+      Floats out;
+      for (int64_t r : source) {
+        Floats row = prompt || r >= s.prompt ? rows_of(x, width, r, 1) : Floats(size_t(width), 0.0f);
+        out.insert(out.end(), row.begin(), row.end());
+      }
+      return out;
+    };
+    const Floats dout = random.normals(int64_t(s.q.size()));
+    const auto one = gradients(h, s.q, s.k, s.v, dout, together);
+    const auto copies = gradients(h, expand(s.q, h.q_width(), true), expand(s.k, h.kv_width(), true),
+                                  expand(s.v, h.kv_width(), true), expand(dout, h.q_width(), false), apart);
+    for (size_t g = 0; g < 3; ++g) {
+      const int64_t width = g ? h.kv_width() : h.q_width();
+      Array wanted(one[g].size(), 0.0);
+      for (size_t r = 0; r < source.size(); ++r)
+        for (int64_t c = 0; c < width; ++c)
+          wanted[size_t(source[r] * width + c)] += double(copies[g][r * size_t(width) + size_t(c)]);
+      const auto detail = compare(concat("gradient ", g), one[g], wanted, width, 1e-6);
+      if (!detail.empty()) return detail;
+    }
+    return "";
+  });
+}
+
+// Far more keys than one tile's scores usually take; scores that would overflow without the maximum.
+void test_extremes() {
+  verify("32k keys in one segment", []() -> std::string {
+    const Heads h{1, 1, 16};
+    const int32_t T = 32768;
+    Random random(3);
+    const Floats q = random.normals(T * 16), k = random.normals(T * 16), v = random.normals(T * 16);
+    const Floats out = attend(h, q, k, v, {{0, T, 0, 0, 0, T, 1}});
+    const Array last = reference(Array(q.end() - 16, q.end()), Array(k.begin(), k.end()), Array(v.begin(), v.end()),
+                                 {{0, 1, 0, 0, 0, T, 1}}, h);
+    return compare("last row", rows_of(out, 16, T - 1, 1), last, 16, 1e-5);
+  });
+  verify("scores of 1e4 neither overflow nor vanish", []() -> std::string {
+    const Heads h{1, 1, 16};
+    Random random(4);
+    for (double mean : {-25.0, 25.0}) {
+      const Floats q = random.normals(9 * 16, 1, 50), k = random.normals(9 * 16, 1, mean * 2), v = random.normals(9 * 16);
+      const Floats out = attend(h, q, k, v, {{0, 9, 0, 0, 0, 9, 1}});
+      for (float x : out)
+        if (!std::isfinite(x)) return concat("an output of ", x);
+    }
+    return "";
+  });
+}
+
+}  // namespace
+
+int main() {
+  test_cases();
+  test_refusals();
+  test_three_ways();
+  test_decode_batch();
+  test_cuts();
+  test_shared_gradients();
+  test_extremes();
+  return failures ? 1 : 0;
+}
