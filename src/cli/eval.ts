@@ -1,0 +1,124 @@
+/** `rft eval`: greedy accuracy and rewards on held-out rows. */
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import type { LoadedConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import { InputError } from '../core/errors.ts'
+import type { Row } from '../core/types.ts'
+import { formatNumber, formatPercent } from '../metrics/format.ts'
+import type { Evaluation } from '../trainer/evaluate.ts'
+import { withInterrupts } from './interrupt.ts'
+import { assign, collect, wholeNumber } from './options.ts'
+import type { Context } from './program.ts'
+
+interface EvalFlags {
+  model?: string
+  data?: string[]
+  rows?: number
+  blind?: boolean
+  set: string[]
+  json?: boolean
+}
+
+export function addEval(program: Command, context: Context): void {
+  program
+    .command('eval <run>')
+    .description(
+      'evaluate greedily on held-out rows; <run> is a run folder (newest checkpoint) or a configuration file',
+    )
+    .option('-m, --model <folder>', 'model folder instead of the one that <run> names')
+    .option('-d, --data <file>', 'rows instead of data.eval; repeatable', collect)
+    .option('--rows <n>', 'only the first n rows', wholeNumber(1))
+    .option('--blind', 'grey out the images: what can be answered without seeing?')
+    .option('-s, --set <key=value>', 'override a setting; repeatable', collect, [])
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rft eval runs/a\n  rft eval runs/a --blind\n  rft eval train.yaml --model models/m --data test.jsonl',
+    )
+    .action((run: string, flags: EvalFlags) =>
+      withInterrupts(context.io, 'stopping', async (signal) => {
+        const { config } = await configOf(run, flags)
+        const found = await evaluateConfig(config, flags, signal)
+        const { groups: _, ...numbers } = found
+        context.io.stdout.write(flags.json ? `${JSON.stringify(numbers, null, 2)}\n` : formatEvaluation(found))
+      }),
+    )
+}
+
+async function configOf(run: string, flags: EvalFlags): Promise<LoadedConfig> {
+  const { loadConfig, resolvedConfigName } = await import('../config/load.ts')
+  const isFolder = (await stat(run).catch(() => null))?.isDirectory() ?? false
+  const model = flags.model ?? (isFolder ? await newestCheckpoint(run) : undefined)
+  const overrides = [
+    ...flags.set,
+    ...assign('model.path', model),
+    ...assign('data.eval', flags.data),
+    ...assign('eval.rows', flags.rows),
+  ]
+  return loadConfig(isFolder ? join(run, resolvedConfigName) : run, overrides)
+}
+
+async function newestCheckpoint(runDir: string): Promise<string> {
+  const { checkpointPath, listCheckpoints } = await import('../checkpoint/run_checkpoint.ts')
+  const newest = (await listCheckpoints(runDir)).at(-1)
+  if (newest === undefined)
+    throw new InputError(runDir, 'a run folder with a checkpoint', 'none', 'Name a model folder with --model.')
+  return checkpointPath(runDir, newest)
+}
+
+async function evaluateConfig(config: Config, { blind }: EvalFlags, signal: AbortSignal): Promise<Evaluation> {
+  const { checkRows, loadRows, requireSound } = await import('../data/index.ts')
+  const { createRewardRunner } = await import('../rollout/reward_runner.ts')
+  const { evaluate } = await import('../trainer/evaluate.ts')
+  const { openModel } = await import('../trainer/open_model.ts')
+  if (config.data.eval.length === 0)
+    throw new InputError('data.eval', 'files of held-out rows', 'none', 'Set data.eval, or name a file with --data.')
+  const all = await loadRows(config.data.eval, config.data)
+  const rows = config.eval.rows > 0 ? all.slice(0, config.eval.rows) : all
+  requireSound(await checkRows(rows))
+  const rewards = await createRewardRunner(config.rewards)
+  try {
+    const opened = await openModel(config.model.path, { ...config, ...config.data, signal })
+    try {
+      const { model, merge, decode, toPrompt, generateOptions } = opened
+      const sampling = { ...generateOptions({ ...config.rollout, seed: config.seed }), merge, decode }
+      const maxNewTokens = config.eval.maxNewTokens ?? config.rollout.maxNewTokens
+      return await evaluate(promptsOf(rows, toPrompt), {
+        policy: model,
+        rewards,
+        sampling,
+        maxNewTokens,
+        blind,
+        signal,
+      })
+    } finally {
+      opened.dispose()
+    }
+  } finally {
+    rewards.dispose()
+  }
+}
+
+const promptsAtOnce = 16
+
+async function* promptsOf<T>(rows: readonly Row[], toPrompt: (row: Row) => Promise<T>): AsyncGenerator<T> {
+  for (let begin = 0; begin < rows.length; begin += promptsAtOnce)
+    yield* await Promise.all(rows.slice(begin, begin + promptsAtOnce).map(toPrompt))
+}
+
+export function formatEvaluation({ rows, accuracy, perKind, metrics }: Evaluation): string {
+  const table: [string, string][] = [['rows', String(rows)]]
+  if (accuracy !== null) table.push(['accuracy', formatPercent(accuracy)])
+  for (const [kind, own] of Object.entries(perKind))
+    table.push([
+      `  ${kind}`,
+      `${formatPercent(own.accuracy)}  (${own.rows} rows, best constant answer ${formatPercent(own.bestConstant)})`,
+    ])
+  for (const [name, value] of Object.entries(metrics))
+    if (/^eval_(reward|rewards\/.+\/mean|completions\/(mean_length|clipped_ratio))$/.test(name))
+      table.push([name.slice('eval_'.length), formatNumber(value)])
+  const width = Math.max(...table.map(([name]) => name.length)) + 2
+  return table.map(([name, value]) => `${name.padEnd(width)}${value}\n`).join('')
+}
