@@ -39,7 +39,7 @@ Napi::Value info(const Napi::CallbackInfo& call) {
 void set_threads(const Napi::CallbackInfo& call) {
   guarded(call.Env(), [&] {
     const int64_t n = Field(call[0], "threads").integer();
-    expect(n >= 1 && n <= 1024, "threads", "a number in [1,1024]", n);
+    expect(n >= 0 && n <= 1024, "threads", "a number in [1,1024], or 0 for the default", n);
     set_num_threads(int(n));
   });
 }

@@ -231,6 +231,7 @@ Pool& pool() {
 int num_threads() { return pool().threads(); }
 
 void set_num_threads(int n) {
+  if (n == 0) n = default_threads();
   expect(n >= 1 && n <= kMaxThreads, "set_num_threads", "1 to 1024", n);
   expect(!inside_parallel, "set_num_threads", "a call outside parallel_for", "one inside");
   pool().resize(n);

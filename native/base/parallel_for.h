@@ -8,7 +8,7 @@ namespace rft {
 
 // Threads used, the caller included. Default: the number of usable cores, or RFT_THREADS.
 int num_threads();
-void set_num_threads(int n);
+void set_num_threads(int n);  // 0: the default
 
 // Calls body(i) for i in [0, tasks), the caller working too; returns when all are done. Nested calls run serially.
 // Workers spin only briefly before they sleep. An exception in a body is rethrown here, once, after all have ended.

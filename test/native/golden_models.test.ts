@@ -84,7 +84,10 @@ for (const [folder, names] of Object.entries(cases)) {
           const V = model.spec.decoder.vocab
           const n = last.length / V
           const T = pack.tokens.length
-          const { logits } = await model.logits(pack, Int32Array.from({ length: n }, (_, j) => T - n + j))
+          const { logits } = await model.logits(
+            pack,
+            Int32Array.from({ length: n }, (_, j) => T - n + j),
+          )
           expect(maxAbsDifference(logits, last)).toBeLessThan(2e-4)
           if (stored.has(`s${i}.logits_first`)) {
             const rows = Int32Array.from({ length: 32 }, (_, j) => j)
@@ -133,7 +136,9 @@ for (const [folder, names] of Object.entries(cases)) {
         const key = checkpointKey(ours, layout)
         const gradient = await model.readGradient(ours)
         const norm = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0))
-        expect(Math.abs(norm - stats[key].norm), `${name} norm of ${key}`).toBeLessThanOrEqual(1e-3 * stats[key].norm + 1e-9)
+        expect(Math.abs(norm - stats[key].norm), `${name} norm of ${key}`).toBeLessThanOrEqual(
+          1e-3 * stats[key].norm + 1e-9,
+        )
         if (!inFull || stats[key].norm < 1e-6) continue
         const golden = await floats(vectors('grads'), key)
         expect(relativeDifference(gradient, golden), `${name} gradient of ${key}`).toBeLessThan(1e-3)
@@ -173,14 +178,18 @@ test('bf16 weights', async () => {
   const stored = await readSafetensors(path.join(models, 'qwen2__bf16', 'vectors', 'a_text.safetensors'))
   const golden = await floats(stored.file, 's0.logits_last')
   const n = golden.length / bf16.spec.decoder.vocab
-  const { logits } = await bf16.logits(pack, Int32Array.from({ length: n }, (_, j) => T - n + j))
+  const { logits } = await bf16.logits(
+    pack,
+    Int32Array.from({ length: n }, (_, j) => T - n + j),
+  )
   expect(maxAbsDifference(logits, golden)).toBeLessThan(2e-4)
   bf16.dispose()
 })
 
 test('the new key layout loads the same model', async () => {
   const [old, renamed] = [await load('qwen2_5_vl'), await loadRenamed('qwen2_5_vl')]
-  for (const { name } of old.parameters()) expect(await renamed.readParameter(name)).toEqual(await old.readParameter(name))
+  for (const { name } of old.parameters())
+    expect(await renamed.readParameter(name)).toEqual(await old.readParameter(name))
   old.dispose()
   renamed.dispose()
 })

@@ -262,4 +262,18 @@ inline std::string compare_bits(const Case& c, const Result& got, const Result& 
   return detail;
 }
 
+// Runs body with 1, 2 and 3 threads; its results must have the same bits.
+template <class Body>
+std::string same_for_all_threads(const Body& body) {
+  const int before = num_threads();
+  std::vector<Floats> results;
+  for (int n : {1, 2, 3}) {
+    set_num_threads(n);
+    results.push_back(body());
+  }
+  set_num_threads(before);
+  const auto detail = compare_bits("2 threads", results[1], results[0]);
+  return detail.empty() ? compare_bits("3 threads", results[2], results[0]) : detail;
+}
+
 }  // namespace rft::test
