@@ -46,6 +46,6 @@ export interface Family {
 }
 
 /** Declares a family and freezes it. */
-export function defineFamily<const T extends Family>(family: T): Readonly<T> {
+export function defineFamily(family: Family): Family {
   return Object.freeze(family)
 }

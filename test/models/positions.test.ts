@@ -13,7 +13,7 @@ interface Sample {
 }
 
 const { qwen2_5_vl } = families
-const vision = qwen2_5_vl.readVisionTokens(fixtureJson('models/qwen2_5_vl/config.json'))
+const vision = qwen2_5_vl.readVisionTokens(fixtureJson('models/qwen2_5_vl/config.json'))!
 
 function visualsOf(sample: Sample): Visual[] {
   const images = (sample.image_grid_thw ?? []).map((grid) => ({ kind: 'image' as const, grid }))
