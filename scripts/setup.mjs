@@ -38,16 +38,23 @@ function modified(file) {
   return existsSync(where) ? statSync(where).mtimeMs : 0
 }
 
+const NATIVE_SOURCE = /\.(h|inl|cpp|cuh?|map)$/
+
 const installed = () => modified('node_modules/.package-lock.json') >= modified('package-lock.json')
 
 const nativeBuilt = () =>
   modified('build/Release/rft.node') >=
-  Math.max(newest('native', /\.(h|inl|cpp|cuh?|map)$/), modified('CMakeLists.txt'), modified('package.json'))
+  Math.max(
+    newest('native', NATIVE_SOURCE),
+    newest('test/native', NATIVE_SOURCE),
+    modified('CMakeLists.txt'),
+    modified('package.json'),
+  )
 
 const typescriptBuilt = () =>
   modified('dist/cli/main.js') >= Math.max(newest('src', /\.ts$/), modified('tsconfig.json'))
 
-/** The steps as [title, is it needed, action]; the actions return an exit code. */
+/** The steps as [title, is it up to date, action]; an action returns an exit code. */
 const PARTS = [
   // The native build follows as a step of its own, with its output visible.
   [
