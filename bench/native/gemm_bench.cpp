@@ -1,8 +1,11 @@
 // Times the matrix products and prints one JSON line per shape: GFLOP/s (median), at the pool's thread count.
-//   gemm_bench [filter]      RFT_THREADS and RFT_ISA choose the setting
+//   gemm_bench [filter]
+//   gemm_bench kind m n k    kind: nn, nt, tn (weight gradient), packed
+// RFT_THREADS and RFT_ISA choose the setting.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <string>
@@ -16,8 +19,12 @@ namespace {
 
 using namespace rft::simd;
 
-// Median seconds of one call, each sample at least a millisecond long.
-double median_seconds(const std::function<void()>& call) {
+struct Seconds {
+  double best, p50;
+};
+
+// Seconds of one call, each sample at least a millisecond long.
+Seconds measure(const std::function<void()>& call) {
   const auto now = [] { return std::chrono::steady_clock::now(); };
   const auto seconds = [](auto from, auto to) { return std::chrono::duration<double>(to - from).count(); };
   call();
@@ -32,7 +39,7 @@ double median_seconds(const std::function<void()>& call) {
     samples.push_back(seconds(start, now()) / repeats);
   }
   std::sort(samples.begin(), samples.end());
-  return samples[samples.size() / 2];
+  return {samples[0], samples[samples.size() / 2]};
 }
 
 struct Shape {
@@ -50,24 +57,29 @@ void run(const Shape& s, const char* filter) {
   const Trans ta = kind == "tn" ? Trans::Yes : Trans::No, tb = kind == "nt" || kind == "packed" ? Trans::Yes : Trans::No;
   const int64_t lda = ta == Trans::Yes ? s.m : s.k, ldb = tb == Trans::Yes ? s.k : s.n;
   const float* bp = b.data();
-  double seconds;
+  Seconds seconds;
   if (kind == "packed") {
     packed.resize(packed_size(s.n, s.k));
     pack_b(tb, s.n, s.k, bp, ldb, packed.data());
-    seconds = median_seconds(
+    seconds = measure(
         [&] { gemm_packed(ta, s.m, s.n, s.k, a.data(), lda, packed.data(), 0.0f, c.data(), s.n); });
   } else {
-    seconds = median_seconds([&] { gemm(ta, tb, s.m, s.n, s.k, a.data(), lda, bp, ldb, 0.0f, c.data(), s.n); });
+    seconds = measure([&] { gemm(ta, tb, s.m, s.n, s.k, a.data(), lda, bp, ldb, 0.0f, c.data(), s.n); });
   }
   const char* names[] = {"portable", "avx2", "avx512"};
-  std::printf("{\"kernel\":\"%s\",\"isa\":\"%s\",\"threads\":%d,\"us\":%.2f,\"gflops\":%.1f}\n", name,
-              names[static_cast<int>(isa())], rft::num_threads(), seconds * 1e6, 2e-9 * s.m * s.n * s.k / seconds);
+  std::printf("{\"kernel\":\"%s\",\"isa\":\"%s\",\"threads\":%d,\"best_us\":%.2f,\"p50_us\":%.2f,\"gflops\":%.1f}\n", name,
+              names[static_cast<int>(isa())], rft::num_threads(), seconds.best * 1e6, seconds.p50 * 1e6,
+              2e-9 * s.m * s.n * s.k / seconds.p50);
   std::fflush(stdout);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 5) {
+    run({argv[1], std::atol(argv[2]), std::atol(argv[3]), std::atol(argv[4])}, "");
+    return 0;
+  }
   const char* filter = argc > 1 ? argv[1] : "";
   std::vector<Shape> shapes = {{"nn", 1024, 1024, 1024}, {"nt", 1024, 1024, 1024}, {"tn", 1024, 1024, 1024},
                                {"nn", 512, 512, 512},    {"nt", 256, 256, 256},    {"nt", 256, 32000, 512},

@@ -33,7 +33,7 @@ struct GemmKernels {
   TileFn full[2][kMaxRows + 1];
   TileFn wide[2][kMaxRows + 1];
   int wide_panels[kMaxRows + 1];
-  // dst (k, rows) from A stored (rows, k) or (k, rows). May write up to 16 floats past the end.
+  // dst (k, rows) from A stored (rows, k) or (k, rows). pack_a_rows may write up to 16 floats past the end.
   void (*pack_a_rows)(int64_t rows, int64_t k, const float* a, int64_t lda, float* dst);
   void (*pack_a_cols)(int64_t rows, int64_t k, const float* a, int64_t lda, float* dst);
   // dst (k, panel width), zero padded, from B stored (k, cols) or (cols, k).

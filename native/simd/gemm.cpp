@@ -16,6 +16,7 @@ namespace {
 
 constexpr int64_t kTilesPerBlock = 16;   // tiles of packed A kept in L2
 constexpr int64_t kColumnsPerBlock = 2048;  // columns of B packed at once
+constexpr int64_t kRowsAtOnce = 16;  // rows of a k-major operand packed at once: reads run along the rows
 constexpr int64_t kDirectColumns = 256;  // up to here packing A costs more than its strided reads
 constexpr double kSerialCycles = 40e3;   // less work than this is not worth waking threads
 
@@ -98,9 +99,14 @@ class Serial {
     const int64_t from = own_b_ ? first_panel_ : last_panel_ - 1;
     if (!own_b_ && (!direct_b_ || p_.N % g_.lanes == 0)) return;
     edge_ = scratch_b.reserve((last_panel_ - from) * kc_ * width_);
-    for (int64_t j = from; j < last_panel_; ++j) {
-      const float* src = p_.tb == Trans::No ? p_.B + k0_ * p_.ldb + j * width_ : p_.B + j * width_ * p_.ldb + k0_;
-      pack_panel(g_, p_.tb, columns_of(j), kc_, src, p_.ldb, edge_ + (j - from) * kc_ * width_);
+    const int64_t step = p_.tb == Trans::No ? kRowsAtOnce : kc_;
+    for (int64_t k = 0; k < kc_; k += step) {
+      for (int64_t j = from; j < last_panel_; ++j) {
+        const int64_t at = k0_ + k;
+        const float* src = p_.tb == Trans::No ? p_.B + at * p_.ldb + j * width_ : p_.B + j * width_ * p_.ldb + at;
+        float* dst = edge_ + ((j - from) * kc_ + k) * width_;
+        pack_panel(g_, p_.tb, columns_of(j), std::min(step, kc_ - k), src, p_.ldb, dst);
+      }
     }
   }
 
@@ -120,13 +126,21 @@ class Serial {
     }
   }
 
-  const float* a_at(int64_t m) const { return p_.ta == Trans::No ? p_.A + m * p_.lda + k0_ : p_.A + k0_ * p_.lda + m; }
+  const float* a_at(int64_t m, int64_t k) const {
+    return p_.ta == Trans::No ? p_.A + m * p_.lda + k : p_.A + k * p_.lda + m;
+  }
 
+  // pack_a_rows spills past its end, so it packs whole tiles in order; pack_a_cols does not.
   void pack_a(int64_t first, int64_t last) {
     packed_a_ = scratch_a.reserve((row(last) - row(first)) * kc_ + 16);
     const auto pack = p_.ta == Trans::No ? g_.pack_a_rows : g_.pack_a_cols;
-    for (int64_t i = first; i < last; ++i) {
-      pack(row(i + 1) - row(i), kc_, a_at(row(i)), p_.lda, packed_a_ + (row(i) - row(first)) * kc_);
+    const int64_t step = p_.ta == Trans::No ? kc_ : kRowsAtOnce;
+    for (int64_t k = 0; k < kc_; k += step) {
+      for (int64_t i = first; i < last; ++i) {
+        const int64_t rows = row(i + 1) - row(i);
+        float* dst = packed_a_ + (row(i) - row(first)) * kc_ + k * rows;
+        pack(rows, std::min(step, kc_ - k), a_at(row(i), k0_ + k), p_.lda, dst);
+      }
     }
   }
 
@@ -147,7 +161,7 @@ class Serial {
       const bool row_major = direct_a_ && p_.ta == Trans::No;
       for (int64_t i = first; i < last; ++i) {
         const int64_t m = row(i), rows = row(i + 1) - m;
-        t.a = direct_a_ ? a_at(m) : packed_a_ + (m - row(first)) * kc_;
+        t.a = direct_a_ ? a_at(m, k0_) : packed_a_ + (m - row(first)) * kc_;
         t.a_stride = direct_a_ ? p_.lda : rows;
         t.c = p_.C + m * p_.ldc + j * width_;
         shape[row_major][rows](t);

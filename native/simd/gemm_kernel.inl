@@ -5,7 +5,8 @@
 // of B are walked at once so that enough chains are in flight to hide the latency of the multiply-add.
 
 template <int R, int V, bool kRowMajor>
-void tile(const Tile& t) {
+void tile(const Tile& given) {
+  const Tile t = given;  // vector stores may alias the argument
   Vec acc[R][V];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
@@ -56,10 +57,11 @@ void tile(const Tile& t) {
   }
 }
 
-// Panels walked at once with R rows: as many as the registers hold, at most 4 streams of memory.
+// Panels walked at once: a power of two, as many as the registers hold, at most 8 streams of memory.
 constexpr int wide_panels(int rows) {
-  const int fit = kAccumulators / (2 * rows);
-  return fit > 4 ? 4 : fit < 1 ? 1 : fit;
+  int panels = 1;
+  while (panels < 8 && 4 * panels * rows <= kAccumulators) panels *= 2;
+  return panels;
 }
 
 template <int R>
@@ -106,7 +108,13 @@ void pack_a_cols(int64_t rows, int64_t k, const float* a, int64_t lda, float* ds
   for (int64_t i = 0; i < k; ++i) {
     int64_t r = 0;
     for (; r + kLanes <= rows; r += kLanes) vstore(dst + i * rows + r, vload(a + i * lda + r));
-    if (r < rows) vstore(dst + i * rows + r, vload_n(a + i * lda + r, rows - r));
+    if (r == rows) continue;
+    const Vec rest = vload_n(a + i * lda + r, rows - r);
+    if (i + 1 < k) {
+      vstore(dst + i * rows + r, rest);  // the next row overwrites the surplus
+    } else {
+      vstore_n(dst + i * rows + r, rest, rows - r);
+    }
   }
 }
 

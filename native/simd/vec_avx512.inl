@@ -7,7 +7,7 @@ using Mask = __mmask16;
 constexpr int kLanes = 16;
 constexpr int kTallest = 14;
 constexpr int kAccumulators = 28;
-constexpr int64_t kKBlock = 256;
+constexpr int64_t kKBlock = 384;
 
 RFT_INLINE __mmask16 first(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
 
