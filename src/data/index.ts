@@ -1,4 +1,5 @@
 /** Datasets: reading, checking, and the order of rows. */
+export { blindRows } from './blind.ts'
 export { checkRows, type RowsSummary, requireSound } from './check.ts'
 export { type FormatName, formats } from './formats/index.ts'
 export { loadRows, type ReadOptions, readRow, readRows } from './jsonl.ts'

@@ -1,4 +1,5 @@
 /** What a row format is, and the readers of values that formats share. */
+import { fileURLToPath } from 'node:url'
 import { InputError } from '../../core/errors.ts'
 import type { ImageRef, Message } from '../../core/types.ts'
 
@@ -74,7 +75,15 @@ function readImageText(text: string, where: string): ImageRef {
     throw new InputError(where, 'a file path', text, 'Remote images are not fetched: download them first.')
   const uri = /^data:image\/[\w.+-]+;base64,/.exec(text.slice(0, 100))
   if (uri) return { bytes: base64(text.slice(uri[0].length), where) }
-  return { path: text.startsWith('file://') ? decodeURIComponent(text.slice('file://'.length)) : text }
+  return { path: /^file:/i.test(text) ? fileOfUrl(text, where) : text }
+}
+
+function fileOfUrl(url: string, where: string): string {
+  try {
+    return fileURLToPath(url)
+  } catch (cause) {
+    throw new InputError(where, 'a file URL', url, (cause as Error).message, { cause })
+  }
 }
 
 function base64(text: string, where: string): Uint8Array {

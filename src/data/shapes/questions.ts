@@ -54,6 +54,7 @@ const comparing: Question[] = pairs.map(([a, b]) => ({
   answers: [a.word, b.word, 'same'],
   answer(scene) {
     const difference = count(scene, a) - count(scene, b)
+    if (difference === 0 && count(scene, a) === 0) return null
     return difference > 0 ? a.word : difference < 0 ? b.word : 'same'
   },
   counted: [a, b],
