@@ -110,8 +110,8 @@ void pack_a_cols(int64_t rows, int64_t k, const float* a, int64_t lda, float* ds
     for (; r + kLanes <= rows; r += kLanes) vstore(dst + i * rows + r, vload(a + i * lda + r));
     if (r == rows) continue;
     const Vec rest = vload_n(a + i * lda + r, rows - r);
-    if (i + 1 < k) {
-      vstore(dst + i * rows + r, rest);  // the next row overwrites the surplus
+    if ((k - i) * rows - r >= kLanes) {
+      vstore(dst + i * rows + r, rest);  // the next rows overwrite the surplus
     } else {
       vstore_n(dst + i * rows + r, rest, rows - r);
     }
