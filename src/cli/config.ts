@@ -11,22 +11,22 @@ export function addConfig(program: Command, context: Context): void {
     .command('explain [key]')
     .description('documentation, type and default of a setting, or of all of them')
     .option('-c, --config <file>', 'also show the value in this file and where it comes from')
-    .option('-s, --set <key=value>', 'override a setting of the file; repeatable', collect, [])
+    .option('-s, --set <key=value>', 'override a setting of the file; repeatable', collect)
     .addHelpText(
       'after',
       '\nExamples:\n  rft config explain\n  rft config explain rollout.groupSize\n  rft config explain optimizer --config train.yaml',
     )
-    .action((key: string | undefined, options: { config?: string; set: string[] }) =>
+    .action((key: string | undefined, options: { config?: string; set?: string[] }) =>
       explainKey(key ?? '', options, context),
     )
   config
     .command('show <file>')
     .description('check a configuration file and print it with every default filled in')
-    .option('-s, --set <key=value>', 'override a setting; repeatable', collect, [])
+    .option('-s, --set <key=value>', 'override a setting; repeatable', collect)
     .addHelpText('after', '\nExample:\n  rft config show train.yaml --set optimizer.lr=1e-5')
-    .action(async (file: string, options: { set: string[] }) => {
+    .action(async (file: string, options: { set?: string[] }) => {
       const { loadConfig, stringifyConfig } = await import('../config/load.ts')
-      const { config } = await loadConfig(file, options.set)
+      const { config } = await loadConfig(file, options.set ?? [])
       context.io.stdout.write(stringifyConfig(config))
     })
   config
@@ -38,10 +38,10 @@ export function addConfig(program: Command, context: Context): void {
     })
 }
 
-async function explainKey(key: string, options: { config?: string; set: string[] }, { io }: Context): Promise<void> {
+async function explainKey(key: string, options: { config?: string; set?: string[] }, { io }: Context): Promise<void> {
   const { explain, leafKeys } = await import('../config/explain.ts')
   const { loadConfig } = await import('../config/load.ts')
-  const loaded = options.config === undefined ? null : await loadConfig(options.config, options.set)
+  const loaded = options.config === undefined ? null : await loadConfig(options.config, options.set ?? [])
   const style = styleFor(io.stdout, io.environment)
   const doc = explain(key)
   const keys = doc.keys.length === 0 || doc.type.startsWith('list') ? [doc] : leafKeys(key).map(explain)

@@ -17,7 +17,7 @@ interface EvalFlags {
   data?: string[]
   rows?: number
   blind?: boolean
-  set: string[]
+  set?: string[]
   json?: boolean
 }
 
@@ -31,7 +31,7 @@ export function addEval(program: Command, context: Context): void {
     .option('-d, --data <file>', 'rows instead of data.eval; repeatable', collect)
     .option('--rows <n>', 'only the first n rows', wholeNumber(1))
     .option('--blind', 'grey out the images: what can be answered without seeing?')
-    .option('-s, --set <key=value>', 'override a setting; repeatable', collect, [])
+    .option('-s, --set <key=value>', 'override a setting; repeatable', collect)
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
@@ -52,7 +52,7 @@ async function configOf(run: string, flags: EvalFlags): Promise<LoadedConfig> {
   const isFolder = (await stat(run).catch(() => null))?.isDirectory() ?? false
   const model = flags.model ?? (isFolder ? await newestCheckpoint(run) : undefined)
   const overrides = [
-    ...flags.set,
+    ...(flags.set ?? []),
     ...assign('model.path', model),
     ...assign('data.eval', flags.data),
     ...assign('eval.rows', flags.rows),

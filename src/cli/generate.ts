@@ -12,7 +12,7 @@ import type { Context } from './program.ts'
 
 export interface GenerateFlags {
   prompt?: string
-  image: string[]
+  image?: string[]
   system?: string
   input?: string
   samples: number
@@ -21,7 +21,7 @@ export interface GenerateFlags {
   topK: number
   topP: number
   minP: number
-  stop: string[]
+  stop?: string[]
   seed: number
   json?: boolean
   device: 'auto' | 'cpu' | 'cuda'
@@ -34,7 +34,7 @@ export function addGenerate(program: Command, context: Context): void {
     .command('generate <model>')
     .description('completions from a model folder')
     .option('-p, --prompt <text>', 'the question; - reads it from standard input')
-    .option('-i, --image <file>', 'an image, put before the question; repeatable', several, [])
+    .option('-i, --image <file>', 'an image, put before the question; repeatable', several)
     .option('--system <text>', 'system message')
     .option('--input <file>', 'rows with prompt, messages or problem, one JSON object per line; - = standard input')
     .option('-n, --samples <n>', 'completions per prompt', wholeNumber(1), 1)
@@ -43,7 +43,7 @@ export function addGenerate(program: Command, context: Context): void {
     .option('--top-k <k>', '0 = off', wholeNumber(), 0)
     .option('--top-p <p>', '1 = off', numberBetween(0, 1), 1)
     .option('--min-p <p>', '0 = off', numberBetween(0, 1), 0)
-    .option('--stop <text>', 'text that ends a completion; repeatable', several, [])
+    .option('--stop <text>', 'text that ends a completion; repeatable', several)
     .option('--seed <n>', 'the same seed gives the same completions', wholeNumber(), 0)
     .option('--json', 'one JSON object per prompt: text, token ids, log-probs, entropies')
     .option('--device <name>', 'auto, cpu or cuda', oneOf('auto', 'cpu', 'cuda'), 'auto' as const)
@@ -86,7 +86,7 @@ async function* rowsOf(flags: GenerateFlags, io: Io): AsyncGenerator<Row> {
   const { readRow } = await import('../data/index.ts')
   if (flags.input === undefined) {
     const prompt = flags.prompt === '-' ? await readAll(io) : flags.prompt
-    const images = flags.image.map((file) => resolve(file))
+    const images = (flags.image ?? []).map((file) => resolve(file))
     yield readRow({ prompt, images }, '--prompt', resolve('.'), { format: 'trl', system: flags.system ?? null })
     return
   }
@@ -110,7 +110,7 @@ async function sample(
 ): Promise<Sampled[]> {
   const { collect } = await import('../rollout/collect.ts')
   const prompts = await Promise.all(rows.map(toPrompt))
-  const { temperature, topK, topP, minP, maxNewTokens, stop, seed, samples } = flags
+  const { temperature, topK, topP, minP, maxNewTokens, stop = [], seed, samples } = flags
   const settings = generateOptions({ temperature, topK, topP, minP, maxNewTokens, stop, seed })
   return collect(model, prompts, { ...settings, samples, merge, decode, step: done / promptsAtOnce }, { signal })
 }

@@ -11,6 +11,7 @@ import { describeError, exitCodeOf, exitCodes } from './errors.ts'
 import { addEval } from './eval.ts'
 import { addGenerate } from './generate.ts'
 import type { Io } from './io.ts'
+import { addQuickstart } from './quickstart.ts'
 import { addReport } from './report.ts'
 import { addScore } from './score.ts'
 import { addTrain } from './train.ts'
@@ -23,7 +24,18 @@ export interface Context {
   exitCode: number
 }
 
-const commands = [addTrain, addEval, addGenerate, addScore, addData, addReport, addConfig, addDoctor, addBuild]
+const commands = [
+  addQuickstart,
+  addTrain,
+  addEval,
+  addGenerate,
+  addScore,
+  addData,
+  addReport,
+  addConfig,
+  addDoctor,
+  addBuild,
+]
 
 /**
  * Runs one command line.

@@ -21,6 +21,7 @@ export function addQuickstart(program: Command, context: Context): void {
     .option('--steps <n>', 'steps of reinforcement', wholeNumber(1))
     .option('--dir <folder>', 'folder of the run; an earlier quickstart there is replaced', join('runs', 'quickstart'))
     .option('--threads <n>', '0 = all cores', wholeNumber(), 0)
+    .addHelpText('after', '\nExample:\n  rft quickstart --seed 1 --dir runs/quickstart-1')
     .action((flags: Flags) =>
       withInterrupts(context.io, 'finishing the step in progress', (stop) => run(flags, stop, context)),
     )

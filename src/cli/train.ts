@@ -9,7 +9,7 @@ import { assign, collect, wholeNumber } from './options.ts'
 import type { Context } from './program.ts'
 
 interface TrainFlags {
-  set: string[]
+  set?: string[]
   seed?: number
   steps?: number
   resume?: boolean
@@ -19,7 +19,7 @@ export function addTrain(program: Command, context: Context): void {
   program
     .command('train <config>')
     .description('train a model as a configuration file says; writes metrics, checkpoints and report.html')
-    .option('-s, --set <key=value>', 'override a setting, e.g. optimizer.lr=1e-5; repeatable', collect, [])
+    .option('-s, --set <key=value>', 'override a setting, e.g. optimizer.lr=1e-5; repeatable', collect)
     .option('--seed <n>', 'same as --set seed=<n>', wholeNumber())
     .option('--steps <n>', 'same as --set train.steps=<n>', wholeNumber(1))
     .option('--resume', 'continue from the newest checkpoint of the run folder; start if there is none')
@@ -40,23 +40,17 @@ The first interrupt finishes the step in progress and saves a checkpoint, the se
     )
 }
 
-async function train(file: string, flags: TrainFlags, context: Context, stop: AbortSignal): Promise<void> {
+async function runTraining(file: string, flags: TrainFlags, context: Context, stop: AbortSignal): Promise<void> {
   const { io } = context
   const { loadConfig } = await import('../config/load.ts')
-  const overrides = [...flags.set, ...assign('seed', flags.seed), ...assign('train.steps', flags.steps)]
+  const overrides = [...(flags.set ?? []), ...assign('seed', flags.seed), ...assign('train.steps', flags.steps)]
   const { config } = await loadConfig(file, overrides)
-  const { openRun } = await import('../trainer/open.ts')
-  const { trainRun } = await import('../trainer/train.ts')
+  const { train } = await import('../trainer/train.ts')
   const { consoleSink } = await import('../metrics/console.ts')
-  const run = await openRun(config, { resume: flags.resume ?? false })
-  try {
-    const sink = consoleSink({ total: config.train.steps, output: io.stdout, environment: io.environment })
-    const result = await trainRun(run, { sinks: [sink], stop })
-    io.stdout.write(closingLines(result, config.run.dir))
-    if (result.stopped) context.exitCode = exitCodes.interrupted
-  } finally {
-    run.dispose()
-  }
+  const sink = consoleSink({ total: config.train.steps, output: io.stdout, environment: io.environment })
+  const result = await train(config, { resume: flags.resume ?? false, sinks: [sink], stop })
+  io.stdout.write(closingLines(result, config.run.dir))
+  if (result.stopped) context.exitCode = exitCodes.interrupted
 }
 
 function closingLines(result: TrainResult, runDir: string): string {
