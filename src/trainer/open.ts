@@ -58,7 +58,8 @@ export async function openRun(config: Config, options: OpenRunOptions = {}): Pro
     const sampling = policy.generateOptions({ ...config.rollout, seed: config.seed })
     return {
       ...{ config, optimizer, reference, rewards, training, heldOut, state, dispose },
-      source: policy.checkpoint,
+      // A resumed run saves the tokenizer files of the model folder: the checkpoint it came from may be pruned.
+      source: { ...policy.checkpoint, dir: config.model.path },
       policy: policy.model,
       sampling: { ...sampling, merge: policy.merge, decode: policy.decode },
       toPrompt: policy.toPrompt,
