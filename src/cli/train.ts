@@ -35,7 +35,7 @@ The first interrupt finishes the step in progress and saves a checkpoint, the se
     )
     .action((file: string, flags: TrainFlags) =>
       withInterrupts(context.io, 'finishing the step in progress and saving', (stop) =>
-        train(file, flags, context, stop),
+        runTraining(file, flags, context, stop),
       ),
     )
 }

@@ -1,7 +1,6 @@
 /** The quickstart from nothing to a trained model: draw, create, imitate, reinforce, evaluate with and without sight. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createModelFolder } from '../../checkpoint/create_folder.ts'
 import { planSave } from '../../checkpoint/hf_folder.ts'
 import type { Config } from '../../config/schema.ts'
 import { generateShapes, shapesSentences } from '../../data/shapes/index.ts'
@@ -12,6 +11,7 @@ import { writeReport } from '../../report/write.ts'
 import type { Evaluation } from '../../trainer/evaluate.ts'
 import { openRun } from '../../trainer/open.ts'
 import { evaluateRun, peakRssMb, type TrainResult, train, trainRun } from '../../trainer/train.ts'
+import { createModelFolder } from './model_folder.ts'
 import {
   heldOutRows,
   modelSizes,

@@ -1,7 +1,7 @@
 /** The settings of the quickstart: a tiny Qwen2.5-VL, its data, and the two runs. */
 import { join } from 'node:path'
-import type { CreateFolderOptions } from '../../checkpoint/create_folder.ts'
 import { type Config, configSchema } from '../../config/schema.ts'
+import type { CreateFolderOptions } from './model_folder.ts'
 
 export interface QuickstartOptions {
   dir: string
