@@ -44,7 +44,8 @@ HeadStats merge_chunks(const ChunkStats* parts, int64_t chunks, int64_t stride) 
     sum += factor * double(part.sum);
     weighted += factor * (double(part.weighted) + below * double(part.sum));
   }
-  if (most == kNever && sum == 0.0) return {kNever, 0.0f, 0.0f};
+  if (std::isnan(sum)) return {std::nanf(""), std::nanf(""), std::nanf("")};
+  if (most == kNever) return {kNever, 0.0f, 0.0f};
   const double log_sum = std::log(sum);
   return {most, float(log_sum), float(log_sum - weighted / sum)};
 }
