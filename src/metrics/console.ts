@@ -109,12 +109,14 @@ function liveLine(record: MetricsRecord, total: number, left: number, style: Sty
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character starts a colour
 const visibleLength = (text: string) => text.replaceAll(/\x1b\[[0-9;]*m/g, '').length
 
+const watchedEvaluations = [/^accuracy$/, /^accuracy\//, /^reward$/, /^loss$/, /^completions\/mean_length$/]
+
 function evaluationLine(record: MetricsRecord, style: Style): string {
-  const parts = Object.entries(record)
-    .filter(([name]) => name.startsWith('eval_'))
-    .map(([name, value]) => {
-      const share = name.includes('accuracy') && value >= 0 && value <= 1
-      return `${name.slice('eval_'.length)} ${share ? formatPercent(value) : formatNumber(value)}`
-    })
+  const names = Object.keys(record).flatMap((name) => (name.startsWith('eval_') ? [name.slice('eval_'.length)] : []))
+  const shown = watchedEvaluations.flatMap((pattern) => names.filter((name) => pattern.test(name)))
+  const parts = (shown.length > 0 ? shown : names).map((name) => {
+    const value = record[`eval_${name}`]!
+    return `${style('dim', name)} ${name.startsWith('accuracy') ? formatPercent(value) : formatNumber(value)}`
+  })
   return `${style('bold', `evaluation at step ${record.step}`)}  ${parts.join('  ')}`
 }

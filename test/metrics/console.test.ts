@@ -46,13 +46,13 @@ describe('consoleSink', () => {
   it('keeps evaluations and notes above the live line', () => {
     const output = terminal(true)
     const sink = consoleSink({ total: 2, output, environment: {}, now: clock(0, 1) })
-    sink.step({ step: 0, eval_accuracy: 0.5, eval_rows: 500 })
+    sink.step({ step: 0, eval_reward: 1.5, 'eval_rewards/a/std': 2, eval_accuracy: 0.5, 'eval_accuracy/count': 0.25 })
     sink.step({ step: 1, reward: 1 })
     sink.note?.('checkpoint saved')
     sink.step({ step: 2, reward: 1, eval_accuracy: 0.75 })
     sink.close()
     expect(screen(output.text())).toEqual([
-      'evaluation at step 0  accuracy 50.0 %  rows 500',
+      'evaluation at step 0  accuracy 50.0 %  accuracy/count 25.0 %  reward 1.5',
       'checkpoint saved',
       'evaluation at step 2  accuracy 75.0 %',
       'step 2/2 ████████████████████  left 0:00  reward 1',
