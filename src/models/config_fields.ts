@@ -34,12 +34,17 @@ export class ConfigFields {
 
   /** A positive integer up to 2^31 - 1. */
   size(key: string, fallback?: number): number {
-    return this.read(key, 'a positive integer', fallback, (v) => Number.isInteger(v) && (v as number) > 0 && inInt32(v))
+    return this.read(key, 'a positive integer', fallback, (v) => Number.isInteger(v) && inRange(v, 1, INT32_MAX))
+  }
+
+  /** A number of layers: a positive integer up to 4096, since every layer costs memory before a weight is read. */
+  layers(key: string, fallback?: number): number {
+    return this.read(key, 'an integer from 1 to 4096', fallback, (v) => Number.isInteger(v) && inRange(v, 1, 4096))
   }
 
   /** An integer from 0 up to 2^31 - 1. */
   count(key: string, fallback?: number): number {
-    return this.read(key, 'an integer >= 0', fallback, (v) => Number.isInteger(v) && (v as number) >= 0 && inInt32(v))
+    return this.read(key, 'an integer >= 0', fallback, (v) => Number.isInteger(v) && inRange(v, 0, INT32_MAX))
   }
 
   positive(key: string, fallback?: number): number {
@@ -55,7 +60,7 @@ export class ConfigFields {
   }
 
   sizes(key: string, fallback?: number[]): number[] {
-    const ok = (v: unknown) => Array.isArray(v) && v.every((n) => Number.isInteger(n) && n >= 0 && inInt32(n))
+    const ok = (v: unknown) => Array.isArray(v) && v.every((n) => Number.isInteger(n) && inRange(n, 0, INT32_MAX))
     return this.read(key, 'a list of integers >= 0', fallback, ok)
   }
 
@@ -84,6 +89,8 @@ export class ConfigFields {
   }
 }
 
-function inInt32(value: unknown): boolean {
-  return (value as number) <= 0x7fffffff
+const INT32_MAX = 0x7fffffff
+
+function inRange(value: unknown, low: number, high: number): boolean {
+  return (value as number) >= low && (value as number) <= high
 }

@@ -69,7 +69,7 @@ function readVision(v: ConfigFields, decoderHidden: number): VisionSpec {
   const windowSize = v.size('window_size', 112)
   if (windowSize < patchSize * merge)
     throw new InputError(`${v.where} window_size`, `at least ${patchSize * merge}, one merged patch`, windowSize)
-  const layers = v.size('depth', 32)
+  const layers = v.layers('depth', 32)
   const outHidden = v.size('out_hidden_size', 3584)
   if (outHidden !== decoderHidden)
     throw new InputError(`${v.where} out_hidden_size`, `hidden_size of the decoder, ${decoderHidden}`, outHidden)

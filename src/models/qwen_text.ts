@@ -24,7 +24,7 @@ export interface TextDefaults {
  */
 export function readDecoder(text: ConfigFields, defaults: TextDefaults, tied: boolean, mrope: boolean): DecoderSpec {
   const hidden = text.size('hidden_size', defaults.hidden)
-  const layers = text.size('num_hidden_layers', defaults.layers)
+  const layers = text.layers('num_hidden_layers', defaults.layers)
   const heads = text.size('num_attention_heads', defaults.heads)
   const kvHeads = text.size('num_key_value_heads', text.has('num_attention_heads') ? heads : defaults.kvHeads)
   if (heads % kvHeads !== 0)

@@ -22,8 +22,8 @@ export interface PromptContext {
 /**
  * Renders one row. Counts are checked before any image is opened.
  *
- * Throws InputError naming the row when image parts and images differ in number, a text contains the image or video
- * placeholder itself, an image cannot be read, or the prompt is longer than `maxPromptTokens`.
+ * Throws InputError naming the row when image parts and images differ in number, a text (or the row's target) contains
+ * the image or video placeholder itself, an image cannot be read, or the prompt is longer than `maxPromptTokens`.
  *
  * @example
  * const { tokens, positionIds, imageRows } = await renderPrompt(row, context)
@@ -56,7 +56,7 @@ function checkImages(row: Row, { vision, tokenizer }: PromptContext): void {
     throw new InputError(row.id, 'text only, since the model has no vision tower', `${count} images`)
   if (!vision) return
   const placeholders = [vision.image, vision.video].map((id) => tokenizer.token(id)).filter((t) => t !== undefined)
-  for (const text of row.messages.flatMap(texts)) {
+  for (const text of [...row.messages.flatMap(texts), row.target ?? '']) {
     const found = placeholders.find((placeholder) => text.includes(placeholder))
     if (found) throw new InputError(row.id, `text without the placeholder ${found}`, text, 'Escape or remove it')
   }
