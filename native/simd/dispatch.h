@@ -19,8 +19,10 @@ struct Tile {
   int64_t b_panel;   // between panels
   float* c;
   int64_t ldc;
-  bool load_c;    // the chains start from C, not from 0
-  int last_lanes;  // columns stored of the last vector
+  bool load_c;         // the chains start from C, not from 0
+  int last_lanes;      // columns stored of the last vector
+  const float* ahead;  // row-major A: prefetched meanwhile, at each k ahead_step floats further
+  int64_t ahead_step;
 };
 using TileFn = void (*)(const Tile&);
 

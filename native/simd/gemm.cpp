@@ -16,6 +16,7 @@ namespace {
 
 constexpr int64_t kTilesPerBlock = 16;   // tiles of packed A kept in L2
 constexpr int64_t kColumnsPerBlock = 2048;  // columns of B packed at once
+constexpr int64_t kLineFloats = 16;      // floats in a cache line
 constexpr int64_t kRowsAtOnce = 16;  // rows of a k-major operand packed at once: reads run along the rows
 constexpr int64_t kDirectColumns = 256;  // up to here packing A costs more than its strided reads
 constexpr double kSerialCycles = 40e3;   // less work than this is not worth waking threads
@@ -74,7 +75,7 @@ class Serial {
     direct_a_ = p.ta == Trans::No ? p.N <= kDirectColumns : tiles_ == 1 && p.N <= kDirectColumns;
     // One row of tiles reads every panel once: no k blocks needed, unless this thread packs the panels.
     const bool whole = tiles_ == 1 && !own_b_;
-    k_block_ = whole ? p.K : ceil_div(p.K, ceil_div(p.K, g_.k_block));
+    k_block_ = whole || 2 * p.K <= 3 * g_.k_block ? p.K : ceil_div(p.K, ceil_div(p.K, g_.k_block));
   }
 
   void run() {
@@ -159,9 +160,13 @@ class Serial {
       t.last_lanes = static_cast<int>(cols > g_.lanes ? cols - g_.lanes : cols);
       const auto& shape = grouped ? g_.wide : cols > g_.lanes ? g_.full : g_.half;
       const bool row_major = direct_a_ && p_.ta == Trans::No;
+      // The next tile's rows of a contiguous A are just the next lines of memory, at most one for each k.
+      const bool ahead = row_major && j == first_panel_ && p_.lda == kc_;
       for (int64_t i = first; i < last; ++i) {
         const int64_t m = row(i), rows = row(i + 1) - m;
         t.a = direct_a_ ? a_at(m, k0_) : packed_a_ + (m - row(first)) * kc_;
+        t.ahead = t.a + (ahead ? rows * p_.lda : 0);
+        t.ahead_step = ahead ? kLineFloats : 0;
         t.a_stride = direct_a_ ? p_.lda : rows;
         t.c = p_.C + m * p_.ldc + j * width_;
         shape[row_major][rows](t);

@@ -25,7 +25,12 @@ void tile(const Tile& given) {
 #pragma GCC unroll 16
   for (int g = 0; g < kGroups; ++g) a[g] = t.a + 3 * g * t.a_stride;
   const int64_t a_stride = t.a_stride, b_stride = t.b_stride;
+  const float* ahead = t.ahead;
   for (int64_t k = t.k; k > 0; --k) {
+    if (kRowMajor && R > 2) {
+      __builtin_prefetch(ahead);
+      ahead += t.ahead_step;
+    }
     Vec bv[V];
 #pragma GCC unroll 16
     for (int v = 0; v < V; ++v) bv[v] = vload(b[v / 2] + v % 2 * kLanes);
@@ -104,8 +109,11 @@ void pack_a_rows(int64_t rows, int64_t k, const float* a, int64_t lda, float* ds
   }
 }
 
+constexpr int64_t kPrefetchRows = 16;
+
 void pack_a_cols(int64_t rows, int64_t k, const float* a, int64_t lda, float* dst) {
   for (int64_t i = 0; i < k; ++i) {
+    __builtin_prefetch(a + (i + kPrefetchRows) * lda);  // short pieces of far rows defeat the hardware's prefetcher
     int64_t r = 0;
     for (; r + kLanes <= rows; r += kLanes) vstore(dst + i * rows + r, vload(a + i * lda + r));
     if (r == rows) continue;
@@ -122,6 +130,7 @@ void pack_b_rows(int64_t cols, int64_t k, const float* b, int64_t ldb, float* ds
   constexpr int kWidth = 2 * kLanes;
   const int64_t left = cols < kLanes ? cols : kLanes, right = cols - left;
   for (int64_t i = 0; i < k; ++i) {
+    __builtin_prefetch(b + (i + kPrefetchRows) * ldb);
     vstore(dst + i * kWidth, left == kLanes ? vload(b + i * ldb) : vload_n(b + i * ldb, left));
     vstore(dst + i * kWidth + kLanes, right == kLanes ? vload(b + i * ldb + kLanes)
                                       : right > 0     ? vload_n(b + i * ldb + kLanes, right)
