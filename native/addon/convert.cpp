@@ -54,7 +54,7 @@ VisionSpec vision_spec(const Field& v) {
 }
 
 VisionInput vision_input(const Field& v) {
-  return {v["patches"].floats(), v["grids"].ints(), v["rows"].ints(), v["features"].ints()};
+  return {v["keys"].texts(), v["patches"].floats(), v["grids"].ints(), v["rows"].ints(), v["features"].ints()};
 }
 
 StorageDtype storage_dtype(const Field& f) {
@@ -141,6 +141,7 @@ GenerateOptions generate_options(const Field& o) {
   out.forbidden_tokens = o["forbiddenTokens"].ints();
   if (!o["stopStrings"].is_null()) out.stop_strings = o["stopStrings"].texts();
   if (!o["tokenBytes"].is_null()) out.token_bytes = {o["tokenBytes"]["bytes"].bytes(), o["tokenBytes"]["offsets"].uints()};
+  if (!o["keepVision"].is_null()) out.keep_vision_tape = o["keepVision"].boolean();
   if (!o["maxSequences"].is_null()) out.max_sequences = o["maxSequences"].integer();
   expect(temperature >= 0, o["temperature"].path(), "0 (greedy) or a positive number", temperature);
   return out;

@@ -66,12 +66,16 @@ std::shared_ptr<ModelState> ModelObject::from(const Napi::Value& value) {
 
 Napi::Value ModelObject::init_random(const Napi::CallbackInfo& info) {
   const uint64_t seed = uint64_t(Field(info[0], "seed").integer());
-  return submit_void(info, 1, [s = state(info.Env()), seed](Job&) { s->model.weights().init_random(seed); });
+  return submit_void(info, 1, [s = state(info.Env()), seed](Job&) {
+    s->model.weights().init_random(seed);
+    s->model.images().clear();
+  });
 }
 
 Napi::Value ModelObject::load(const Napi::CallbackInfo& info) {
   auto sources = guarded(info.Env(), [&] { return tensor_sources(Field(info[0], "sources")); });
   return submit_void(info, 1, [s = state(info.Env()), sources](Job& job) {
+    s->model.images().clear();
     read_tensors(context(*s, job), sources, [&](const std::string& name) { return s->model.weights().at(name).value; });
   });
 }
@@ -88,6 +92,7 @@ Napi::Value ModelObject::save(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelObject::copy_from(const Napi::CallbackInfo& info) {
   return submit_void(info, 1, [to = state(info.Env()), from = from(info[0])](Job&) {
+    to->model.images().clear();
     for (auto& p : to->model.weights().all()) {
       const Tensor& source = from->model.weights().at(p.name).value;
       if (source.shape() != p.value.shape()) fail("copyFrom " + p.name, to_string(p.value.shape()), to_string(source.shape()));
@@ -121,6 +126,7 @@ Napi::Value ModelObject::write_parameter(const Napi::CallbackInfo& info) {
   const std::string name = Field(info[0], "name").text();
   const auto data = Field(info[1], "data").floats();
   return submit_void(info, 2, [s = state(info.Env()), name, data](Job&) {
+    s->model.images().clear();
     const Tensor& t = s->model.weights().at(name).value;
     expect(int64_t(data.size()) == t.count(), "writeParameter " + name, concat(t.count(), " values"), data.size());
     if (t.raw()) std::memcpy(t.raw(), data.data(), t.bytes());
@@ -131,7 +137,9 @@ Napi::Value ModelObject::read_gradient(const Napi::CallbackInfo& info) {
   const std::string name = Field(info[0], "name").text();
   return submit<std::vector<float>>(
       info, 1,
-      [s = state(info.Env()), name](Job&) {
+      [s = state(info.Env()), name](Job& job) {
+        Ctx ctx = context(*s, job);
+        s->model.finish_backward(ctx);
         const Tensor& g = s->model.weights().at(name).value.grad();
         if (!g) fail("readGradient " + name, "a parameter with a gradient", "one without");
         return to_host(g);
@@ -144,11 +152,16 @@ Napi::Value ModelObject::set_trainable(const Napi::CallbackInfo& info) {
   const bool on = Field(info[1], "trainable").boolean();
   return submit_void(info, 2, [s = state(info.Env()), names, on](Job&) {
     for (const auto& name : names) s->model.weights().set_trainable(name, on);
+    s->model.images().clear();
   });
 }
 
 Napi::Value ModelObject::zero_grad(const Napi::CallbackInfo& info) {
-  return submit_void(info, 0, [s = state(info.Env())](Job&) { s->model.weights().zero_grad(); });
+  return submit_void(info, 0, [s = state(info.Env())](Job& job) {
+    Ctx ctx = context(*s, job);
+    s->model.finish_backward(ctx);  // what packs have left on image features goes with the rest
+    s->model.weights().zero_grad();
+  });
 }
 
 Napi::Value ModelObject::score(const Napi::CallbackInfo& info) {
@@ -240,6 +253,7 @@ Napi::Value ModelObject::memory(const Napi::CallbackInfo& info) {
   for (int i = 0; i < kPurposes; ++i) o.Set(names[i], double(r.at_peak[size_t(i)]));
   o.Set("peak", double(r.peak));
   o.Set("live", double(r.total));
+  o.Set("imagesEncoded", double(state(info.Env())->model.images().encoded()));
   return o;
 }
 

@@ -92,7 +92,7 @@ class Generation {
       samples += r.samples;
       ++next_request_;
     }
-    Prefilled done = prefill(model_, ctx_, batch);
+    Prefilled done = prefill(model_, ctx_, batch, options_.keep_vision_tape);
     for (size_t i = 0; i < batch.size(); ++i) {
       auto prompt = std::make_shared<const PromptKv>(std::move(done.kv[i]));
       const float* hidden = done.last_hidden.row(int64_t(i));

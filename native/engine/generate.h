@@ -32,6 +32,7 @@ struct GenerateOptions {
   std::vector<std::string> stop_strings;
   TokenBytes token_bytes;     // needed for stop strings
   int64_t max_sequences = 0;  // decoded at once; 0: chosen here
+  bool keep_vision_tape = false;  // a training pass on the same images follows
 };
 
 enum class Finish { Eos, Stop, Length };

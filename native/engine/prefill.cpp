@@ -16,8 +16,10 @@ Pack pack_prompts(const ModelSpec& spec, const std::vector<const GenerateRequest
     if (!r->vision) continue;
     if (!pack.vision) pack.vision.emplace();
     VisionInput& all = *pack.vision;
-    const int64_t unit = spec.vision->merge * spec.vision->merge;
-    const int32_t units = int32_t(int64_t(all.patches.size()) / spec.vision->patch_dim / unit);
+    int32_t units = 0;
+    for (size_t g = 0; g + 2 < all.grids.size(); g += 3)
+      units += int32_t(int64_t(all.grids[g]) * all.grids[g + 1] * all.grids[g + 2] / (spec.vision->merge * spec.vision->merge));
+    all.keys.insert(all.keys.end(), r->vision->keys.begin(), r->vision->keys.end());
     all.patches.insert(all.patches.end(), r->vision->patches.begin(), r->vision->patches.end());
     all.grids.insert(all.grids.end(), r->vision->grids.begin(), r->vision->grids.end());
     for (int32_t row : r->vision->rows) all.rows.push_back(begin + row);
@@ -39,7 +41,7 @@ Tensor copy_rows(const Ctx& ctx, const Tensor& x, int64_t begin, int64_t length)
 
 }  // namespace
 
-Prefilled prefill(Model& model, Ctx& ctx, const std::vector<const GenerateRequest*>& requests) {
+Prefilled prefill(Model& model, Ctx& ctx, const std::vector<const GenerateRequest*>& requests, bool keep_vision_tape) {
   const Pack pack = pack_prompts(model.spec(), requests);
   Prefilled out;
   out.kv.resize(requests.size());
@@ -57,7 +59,7 @@ Prefilled prefill(Model& model, Ctx& ctx, const std::vector<const GenerateReques
     }
     return inner(c, layer, q, k, v);
   };
-  Tensor h = model.hidden(ctx, pack, false, attend);
+  Tensor h = model.hidden(ctx, pack, {.keep_vision_tape = keep_vision_tape, .attend = attend});
   h = ops::gather_rows(ctx, h, ctx.from(last_rows.data(), {int64_t(last_rows.size())}));
   out.last_hidden = model.decoder().final_norm(ctx, h);
   return out;

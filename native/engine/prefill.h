@@ -12,6 +12,6 @@ struct Prefilled {
   Tensor last_hidden;        // (requests, C) after the final norm
 };
 
-Prefilled prefill(Model& model, Ctx& ctx, const std::vector<const GenerateRequest*>& requests);
+Prefilled prefill(Model& model, Ctx& ctx, const std::vector<const GenerateRequest*>& requests, bool keep_vision_tape);
 
 }  // namespace rft

@@ -17,7 +17,7 @@ std::vector<float> to_host(const Tensor& t) {
 // Only the scored rows pass the final norm and the head.
 ops::TokenLogp score_rows(Model& model, Ctx& ctx, const Pack& pack, const HeadRows& head, bool recompute_blocks) {
   const int64_t n = int64_t(head.rows.size());
-  Tensor h = model.hidden(ctx, pack, recompute_blocks);
+  Tensor h = model.hidden(ctx, pack, {.recompute = recompute_blocks});
   h = ops::gather_rows(ctx, h, ctx.from(head.rows.data(), {n}));
   h = model.decoder().final_norm(ctx, h);
   return ops::token_logp(ctx, h, model.decoder().head_weight(), ctx.from(head.targets.data(), {n}), head.temperature);
@@ -60,7 +60,7 @@ void backward(Ctx ctx, PendingBackward& pending, const std::vector<float>& dlogp
 std::vector<float> logits(Model& model, Ctx ctx, const Pack& pack, const std::vector<int32_t>& rows, const Trace& trace) {
   check_pack(model.spec(), pack);
   const int64_t n = int64_t(rows.size()), v = model.spec().decoder.vocab, c = model.spec().decoder.hidden;
-  Tensor h = model.decoder().final_norm(ctx, model.hidden(ctx, pack, false, {}, trace));
+  Tensor h = model.decoder().final_norm(ctx, model.hidden(ctx, pack, {.trace = trace}));
   if (trace) trace("decoder.norm", h);
   h = ops::gather_rows(ctx, h, ctx.from(rows.data(), {n}));
   Tensor z = ctx.empty({n, v});

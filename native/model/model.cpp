@@ -9,14 +9,10 @@ Model::Model(const ModelSpec& spec, Device device)
   if (spec.vision) vision_.emplace(*spec.vision, weights_);
 }
 
-Tensor Model::embeddings(Ctx& ctx, const Pack& pack, bool recompute_blocks, const Trace& trace) const {
+Tensor Model::embeddings(Ctx& ctx, const Pack& pack, const ForwardOptions& options) {
   Tensor x = decoder_.embed(ctx, ctx.from(pack.tokens.data(), {int64_t(pack.tokens.size())}));
   if (!pack.vision || pack.vision->rows.empty()) return x;
-  const VisionInput& v = *pack.vision;
-  const int64_t n = int64_t(v.rows.size());
-  Tensor features = vision_->forward(ctx, v.patches, v.grids, recompute_blocks, trace);
-  features = ops::gather_rows(ctx, features, ctx.from(v.features.data(), {n}));
-  return ops::scatter_rows(ctx, x, ctx.from(v.rows.data(), {n}), features);
+  return images_.place(ctx, *vision_, *pack.vision, x, options.keep_vision_tape, options.recompute, options.trace);
 }
 
 Attend Model::attend_pack(const Pack& pack) const {
@@ -27,12 +23,19 @@ Attend Model::attend_pack(const Pack& pack) const {
   };
 }
 
-Tensor Model::hidden(Ctx& ctx, const Pack& pack, bool recompute_blocks, const Attend& attend, const Trace& trace) const {
+Tensor Model::hidden(Ctx& ctx, const Pack& pack, const ForwardOptions& options) {
   const DecoderSpec& s = spec_.decoder;
-  Tensor x = embeddings(ctx, pack, recompute_blocks, trace);
-  if (trace) trace("decoder.embed", x);
+  Tensor x = embeddings(ctx, pack, options);
+  if (options.trace) options.trace("decoder.embed", x);
   const RopeTable rope = text_rope(ctx, pack.positions.data(), x.rows(), s.head_dim, s.rope_theta, s.mrope_section);
-  return decoder_.layers(ctx, x, rope, attend ? attend : attend_pack(pack), recompute_blocks, trace);
+  const Attend attend = options.attend ? options.attend : attend_pack(pack);
+  return decoder_.layers(ctx, x, rope, attend, options.recompute, options.trace);
+}
+
+void Model::weights_changed() {
+  if (!vision_) return;
+  for (const auto& p : weights_.all())
+    if (p.trainable && p.name.starts_with("vision.")) return images_.clear();
 }
 
 namespace {
@@ -46,6 +49,8 @@ void check_range(const char* where, const char* what, const std::vector<int32_t>
 void check_vision(const ModelSpec& spec, const VisionInput& v, int64_t tokens) {
   expect(spec.vision.has_value(), "pack.vision", "no images for a text-only model", concat(v.grids.size() / 3, " images"));
   expect(v.grids.size() % 3 == 0, "pack.vision.grids", "a multiple of 3 values", v.grids.size());
+  expect(v.keys.size() * 3 == v.grids.size(), "pack.vision.keys", concat(v.grids.size() / 3, " keys, one per image"),
+         v.keys.size());
   expect(v.rows.size() == v.features.size(), "pack.vision.features", concat(v.rows.size(), " values, one per row"),
          v.features.size());
   int64_t units = 0;

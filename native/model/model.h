@@ -5,16 +5,9 @@
 #include <vector>
 
 #include "model/decoder.h"
-#include "model/vision.h"
+#include "model/image_features.h"
 
 namespace rft {
-
-struct VisionInput {
-  std::vector<float> patches;     // (P, patch_dim), all distinct images one after another
-  std::vector<int32_t> grids;     // (images, 3) t, h, w in patches
-  std::vector<int32_t> rows;      // (M') rows of the pack that hold an image feature
-  std::vector<int32_t> features;  // (M') which merged feature goes there
-};
 
 // A packed batch of T tokens; see ops::Segment for what each segment sees.
 struct Pack {
@@ -39,23 +32,33 @@ class Model {
   Weights& weights() { return weights_; }
   const std::shared_ptr<Pool>& pool() const { return pool_; }
   Decoder& decoder() { return decoder_; }
+  ImageFeatures& images() { return images_; }
   Ctx context() const { return Ctx{pool_}; }
+  // Gradients are complete only after this: it carries those of image features through the vision tower.
+  void finish_backward(Ctx& ctx) { images_.finish(ctx); }
 
-  // (T,C) hidden states before the final norm. `attend` stands for the layers' attention; by default it is
-  // ops::attention over the pack's own segments.
-  Tensor hidden(Ctx& ctx, const Pack& pack, bool recompute_blocks, const Attend& attend = {},
-                const Trace& trace = {}) const;
+  struct ForwardOptions {
+    bool recompute = false;          // recompute blocks in backward instead of keeping their activations
+    bool keep_vision_tape = false;   // encode images so that a later training pass need not do it again
+    Attend attend = {};              // how layers attend; by default over the pack's own segments
+    Trace trace = {};
+  };
+  // (T,C) hidden states before the final norm.
+  Tensor hidden(Ctx& ctx, const Pack& pack, const ForwardOptions& options);
+  // Features of images are kept until their tower's weights change.
+  void weights_changed();
   // Attention over the rows of a pack.
   Attend attend_pack(const Pack& pack) const;
 
  private:
-  Tensor embeddings(Ctx& ctx, const Pack& pack, bool recompute_blocks, const Trace& trace) const;
+  Tensor embeddings(Ctx& ctx, const Pack& pack, const ForwardOptions& options);
 
   ModelSpec spec_;
   std::shared_ptr<Pool> pool_;
   Weights weights_;
   Decoder decoder_;
   std::optional<Vision> vision_;
+  ImageFeatures images_;
 };
 
 // Throws with the offending value when a pack does not fit the model: lengths, token ids, segment ranges, image rows.

@@ -21,6 +21,8 @@ Optimizer::Optimizer(Model& model, const OptimizerOptions& options) : model_(mod
 }
 
 OptimizerStep Optimizer::step(float lr, float max_grad_norm) {
+  Ctx ctx = model_.context();
+  model_.finish_backward(ctx);
   std::vector<ops::AdamWTensor> tensors;
   std::vector<ops::GradSpan> grads;
   for (auto& s : moments_) {
@@ -37,6 +39,7 @@ OptimizerStep Optimizer::step(float lr, float max_grad_norm) {
     ops::adamw_step(tensors, params, ++steps_, ops::clip_coefficient(norm, max_grad_norm));
   }
   model_.weights().zero_grad();
+  if (!out.skipped) model_.weights_changed();
   return out;
 }
 

@@ -65,7 +65,7 @@ export interface NativeModel {
     options: GenerateOptions,
     call?: CallOptions<GenerateProgress>,
   ): Promise<Generated[]>
-  memory(): MemoryReport & { live: number }
+  memory(): MemoryReport & { live: number; imagesEncoded: number }
   resetPeak(): void
   dispose(): void
 }

@@ -140,8 +140,8 @@ export class Model implements Disposable {
     return nativeCall((abort) => this.native.generate(requests, options, { abort, onProgress }), signal)
   }
 
-  /** Bytes by purpose at the time of the highest total. */
-  memory(): MemoryReport & { live: number } {
+  /** Bytes by purpose at the time of the highest total; bytes live now; images that went through the vision tower. */
+  memory(): MemoryReport & { live: number; imagesEncoded: number } {
     return this.native.memory()
   }
 

@@ -85,6 +85,8 @@ export interface TensorSink {
 // ------------------------------------------------------------------ forward input
 
 export interface VisionInput {
+  /** One per image; equal keys = equal images, which the engine then encodes once. */
+  keys: string[]
   /** (P, patchDim) patches of all distinct images, rows ordered (t, h/merge, w/merge, merge, merge). */
   patches: Float32Array
   /** (images, 3) grid t, h, w in patches. */
@@ -199,6 +201,8 @@ export interface GenerateOptions {
   stopStrings?: string[]
   /** Bytes of every token: token i is `bytes[offsets[i] .. offsets[i + 1])`. */
   tokenBytes?: { bytes: Uint8Array; offsets: Uint32Array }
+  /** A training pass on the same images follows: the vision tower then runs once for both. */
+  keepVision?: boolean
   /** Sequences decoded at once; 0 = the engine chooses. */
   maxSequences?: number
 }

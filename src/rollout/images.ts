@@ -45,6 +45,7 @@ export class ImageTable {
       at += part.length
     }
     return {
+      keys: [...this.firstFeature.keys()],
       patches,
       grids: Int32Array.from(this.grids),
       rows: Int32Array.from(this.rows),

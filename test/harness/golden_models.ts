@@ -64,7 +64,7 @@ async function goldenVision(sample: GoldenSample): Promise<VisionInput | null> {
   }
   const grids = Int32Array.from([...(sample.image_grid_thw ?? []), ...(sample.video_grid_thw ?? [])].flat())
   const rows = Int32Array.from((sample.mm_token_type_ids ?? []).flatMap((type, row) => (type > 0 ? [row] : [])))
-  return { patches, grids, rows, features: rows.map((_, i) => i) }
+  return { keys: media, patches, grids, rows, features: rows.map((_, i) => i) }
 }
 
 export function maxAbsDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {

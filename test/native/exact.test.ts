@@ -208,3 +208,30 @@ test('shared-prompt gradients equal naive packing to 1e-6', async () => {
     expect(Math.sqrt(difference / norm)).toBeLessThan(1e-6)
   }
 })
+
+test('the vision tower runs once per distinct image, with the same gradients', async () => {
+  const chosen = [4, 5]
+  const distinct = new Set(chosen.flatMap((p) => prompts[p]!.prompt.images.map((image) => image.key))).size
+  const forget = async () =>
+    model.writeParameter('decoder.norm.weight', await model.readParameter('decoder.norm.weight'))
+  const step = async (keepVision: boolean, tokenBudget: number) => {
+    await forget()
+    await model.zeroGrad()
+    const before = model.memory().imagesEncoded
+    const requests = chosen.map((p, i) => ({ ...prompts[p]!.request, samples: 3, stream: 970 + 10 * i }))
+    const generated = await model.generate(requests, { ...sampling, keepVision })
+    const groups = chosen.map((p, g) => ({
+      prompt: prompts[p]!.prompt,
+      completions: generated.filter((c) => c.request === g).map((c) => c.tokens),
+    }))
+    for (const batch of packGroups(groups, { tokenBudget, temperature: 1, merge: 2 }))
+      await model.forwardBackward(batch.pack, batch.head, { dlogp: new Float32Array(batch.head.rows.length).fill(0.1) })
+    const gradient = await model.readGradient('vision.patch.weight')
+    return { gradient, encoded: model.memory().imagesEncoded - before }
+  }
+  const once = await step(true, 130)
+  const twice = await step(false, 130)
+  expect(once.encoded).toBe(distinct)
+  expect(twice.encoded).toBe(2 * distinct)
+  expect(bits(once.gradient)).toEqual(bits(twice.gradient))
+})
