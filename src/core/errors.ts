@@ -16,9 +16,9 @@ export class InputError extends Error {
   }
 }
 
-/** A value as it appears in a message: short, on one line, never throwing. */
+/** A value as it appears in a message: short, on one line, without control characters, never throwing. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return value.length > 80 ? `"${value.slice(0, 77)}..."` : `"${value}"`
+  if (typeof value === 'string') return `"${printable(value.length > 80 ? `${value.slice(0, 77)}...` : value)}"`
   if (value === undefined) return 'nothing'
   if (value === null || typeof value === 'number' || typeof value === 'boolean') return String(value)
   try {
@@ -27,4 +27,13 @@ export function show(value: unknown): string {
   } catch {
     return Object.prototype.toString.call(value)
   }
+}
+
+/** What a terminal would act upon becomes visible: values come from datasets and models. */
+function printable(text: string): string {
+  const names: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+  return text.replaceAll(
+    /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
+    (character) => names[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }

@@ -34,17 +34,23 @@ async function drawSample(runDir: string, sample: SampleRecord, open: boolean): 
 <div class="completions">${ordered.slice(0, shownCompletions).map(drawCompletion).join('\n')}${hidden > 0 ? `<p class="more">and ${hidden} more</p>` : ''}</div></div></details>`
 }
 
-/** One square per completion, green for the best rewards of the group, red for the worst. */
+/** One square per completion, in the order of their rewards. */
 function scoreStrip(completions: readonly SampleCompletion[]): string {
-  const squares = completions.map(({ total, advantage }) => {
-    const kind = (advantage ?? 0) > 1e-6 ? 'good' : (advantage ?? 0) < -1e-6 ? 'bad' : 'even'
-    return `<i class="${kind}" title="${total === null ? 'no reward' : formatNumber(total)}"></i>`
+  const squares = completions.map((completion) => {
+    const title = completion.total === null ? 'no reward' : formatNumber(completion.total)
+    return `<i class="${verdict(completion)}" title="${title}"></i>`
   })
   return `<span class="strip">${squares.join('')}</span>`
 }
 
-function drawCompletion({ text, rewards, total, advantage, finish }: SampleCompletion): string {
-  const kind = (advantage ?? 0) > 1e-6 ? 'good' : (advantage ?? 0) < -1e-6 ? 'bad' : 'even'
+/** Pushed up or down by the update; answers of an evaluation, which have no advantage, are right or wrong. */
+function verdict({ advantage, rewards }: SampleCompletion): 'good' | 'bad' | 'even' {
+  const push = advantage ?? (typeof rewards.accuracy === 'number' ? rewards.accuracy - 0.5 : 0)
+  return push > 1e-6 ? 'good' : push < -1e-6 ? 'bad' : 'even'
+}
+
+function drawCompletion(completion: SampleCompletion): string {
+  const { text, rewards, total, advantage, finish } = completion
   const parts = Object.entries(rewards).map(
     ([name, value]) => `<span>${escapeText(name)} <b>${value === null ? 'none' : formatNumber(value)}</b></span>`,
   )
@@ -58,7 +64,7 @@ function drawCompletion({ text, rewards, total, advantage, finish }: SampleCompl
         ? '<span class="cut">aborted</span>'
         : ''
   const body = text === '' ? '<i class="code">empty</i>' : highlight(clip(text, shownCharacters))
-  return `<div class="completion ${kind}"><pre>${body}</pre><p>${[sum, ...parts, gain, cut].filter(Boolean).join(' ')}</p></div>`
+  return `<div class="completion ${verdict(completion)}"><pre>${body}</pre><p>${[sum, ...parts, gain, cut].filter(Boolean).join(' ')}</p></div>`
 }
 
 /** Think and answer parts in colour. An unclosed part runs to the end; other tags are plain text. */
