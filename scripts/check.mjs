@@ -34,7 +34,7 @@ function countTests() {
 }
 
 function main() {
-  if (!setup()) return { passed: 0, failed: 1 }
+  if (!setup({ tests: true })) return { passed: 0, failed: 1 }
   const broken = CHECKS.filter(([title, action]) => !step(title, action))
   const ok = step('tests (vitest)', runTests)
   const { passed, failed } = countTests()

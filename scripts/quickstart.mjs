@@ -2,4 +2,6 @@
 // runs the quickstart command with the given options.
 import { run, setup } from './setup.mjs'
 
-process.exitCode = setup() ? run(process.execPath, ['dist/cli/main.js', 'quickstart', ...process.argv.slice(2)]) : 1
+process.exitCode = setup({ tests: false })
+  ? run(process.execPath, ['dist/cli/main.js', 'quickstart', ...process.argv.slice(2)])
+  : 1

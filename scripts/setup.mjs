@@ -42,29 +42,16 @@ const NATIVE_SOURCE = /\.(h|inl|cpp|cuh?|map)$/
 
 const installed = () => modified('node_modules/.package-lock.json') >= modified('package-lock.json')
 
-const nativeBuilt = () =>
+const addonBuilt = () =>
   modified('build/Release/rft.node') >=
-  Math.max(
-    newest('native', NATIVE_SOURCE),
-    newest('test/native', NATIVE_SOURCE),
-    modified('CMakeLists.txt'),
-    modified('package.json'),
-  )
+  Math.max(newest('native', NATIVE_SOURCE), modified('CMakeLists.txt'), modified('package.json'))
 
 const typescriptBuilt = () =>
   modified('dist/cli/main.js') >= Math.max(newest('src', /\.ts$/), modified('tsconfig.json'))
 
-/** The steps as [title, is it up to date, action]; an action returns an exit code. */
-const PARTS = [
-  // The native build follows as a step of its own, with its output visible.
-  [
-    'install dependencies',
-    installed,
-    () => run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], { RFT_SKIP_BUILD: '1' }),
-  ],
-  ['build the native addon', nativeBuilt, () => run(process.execPath, ['native/tools/build.cjs'])],
-  ['compile TypeScript', typescriptBuilt, () => runBin('tsc', '-p', 'tsconfig.build.json')],
-]
+const install = () => run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], { RFT_SKIP_BUILD: '1' })
+
+const buildNative = (...args) => run(process.execPath, ['native/tools/build.cjs', ...args])
 
 function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number)
@@ -73,5 +60,14 @@ function checkNode() {
   return false
 }
 
-/** Brings everything up to date; false after the first failure. */
-export const setup = () => checkNode() && PARTS.every(([title, ready, action]) => ready() || step(title, action))
+/**
+ * Brings everything up to date; false after the first failure.
+ * @param tests also build the C++ tests
+ */
+export function setup({ tests }) {
+  if (!checkNode()) return false
+  if (!installed() && !step('install dependencies', install)) return false
+  if (tests && !step('build the native addon and its tests', buildNative)) return false
+  if (!addonBuilt() && !step('build the native addon', () => buildNative('--addon-only'))) return false
+  return typescriptBuilt() || step('compile TypeScript', () => runBin('tsc', '-p', 'tsconfig.build.json'))
+}

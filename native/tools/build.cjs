@@ -5,7 +5,9 @@
 // before TypeScript is compiled and in installed packages. A clone uses cmake-js (it knows Windows' node.lib); an
 // installed package has no devDependencies and uses cmake itself.
 //
-//   node native/tools/build.cjs [--config Release|Debug]
+//   node native/tools/build.cjs [--config Release|Debug] [--addon-only]
+//
+// --addon-only leaves out the C++ tests.
 const { spawnSync } = require('node:child_process')
 const os = require('node:os')
 const path = require('node:path')
@@ -14,6 +16,7 @@ const root = path.join(__dirname, '../..')
 const out = path.join(root, 'build', 'cmake')
 const args = process.argv.slice(2)
 const config = args.includes('--config') ? args[args.indexOf('--config') + 1] : 'Release'
+const target = args.includes('--addon-only') ? ['--target', 'rft'] : []
 const jobs = String(os.availableParallelism())
 
 function run(command, ...commandArgs) {
@@ -34,9 +37,10 @@ function cmakeJs() {
 
 const driver = cmakeJs()
 if (driver) {
-  run(process.execPath, driver, 'compile', '--config', config, '--directory', root, '--out', out, '--parallel', jobs)
+  const where = ['--directory', root, '--out', out]
+  run(process.execPath, driver, 'compile', '--config', config, ...where, '--parallel', jobs, ...target)
 } else {
   const ninja = spawnSync('ninja', ['--version'], { stdio: 'ignore' }).status === 0
   run('cmake', '-S', root, '-B', out, `-DCMAKE_BUILD_TYPE=${config}`, ...(ninja ? ['-G', 'Ninja'] : []))
-  run('cmake', '--build', out, '--config', config, '--parallel', jobs)
+  run('cmake', '--build', out, '--config', config, '--parallel', jobs, ...target)
 }

@@ -22,7 +22,7 @@ function missing() {
 }
 
 function build() {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [path.join(__dirname, 'build.cjs')], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [path.join(__dirname, 'build.cjs'), '--addon-only'], {
     cwd: root,
     encoding: 'utf8',
     maxBuffer: 1 << 28,
