@@ -65,6 +65,15 @@ StorageDtype storage_dtype(const Field& f) {
   fail(f.path(), "F32, BF16 or F16", name);
 }
 
+const char* finish_name(Finish finish) {
+  switch (finish) {
+    case Finish::Eos: return "eos";
+    case Finish::Stop: return "stop";
+    case Finish::Length: return "length";
+    default: return "aborted";
+  }
+}
+
 template <class T>
 Napi::Value typed_to_js(Napi::Env env, const T* data, size_t n) {
   auto out = Napi::TypedArrayOf<T>::New(env, n);
@@ -142,6 +151,8 @@ GenerateOptions generate_options(const Field& o) {
   if (!o["stopStrings"].is_null()) out.stop_strings = o["stopStrings"].texts();
   if (!o["tokenBytes"].is_null()) out.token_bytes = {o["tokenBytes"]["bytes"].bytes(), o["tokenBytes"]["offsets"].uints()};
   if (!o["keepVision"].is_null()) out.keep_vision_tape = o["keepVision"].boolean();
+  if (!o["kvBudget"].is_null()) out.kv_budget = o["kvBudget"].integer();
+  if (!o["partial"].is_null()) out.partial = o["partial"].boolean();
   if (!o["maxSequences"].is_null()) out.max_sequences = o["maxSequences"].integer();
   expect(temperature >= 0, o["temperature"].path(), "0 (greedy) or a positive number", temperature);
   return out;
@@ -182,7 +193,7 @@ Napi::Value generated_to_js(Napi::Env env, const std::vector<Generated>& all) {
     o.Set("tokens", ints_to_js(env, g.tokens));
     o.Set("logp", floats_to_js(env, g.logp));
     o.Set("entropy", floats_to_js(env, g.entropy));
-    o.Set("finish", g.finish == Finish::Eos ? "eos" : g.finish == Finish::Stop ? "stop" : "length");
+    o.Set("finish", finish_name(g.finish));
     list.Set(uint32_t(i), o);
   }
   return list;

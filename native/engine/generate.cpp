@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <deque>
 #include <memory>
 
@@ -35,7 +36,8 @@ class Generation {
       : model_(model), ctx_(ctx), requests_(requests), options_(options), stops_(options.stop_strings) {
     for (const auto& r : requests) total_ += r.samples;
     const int64_t limit = options.max_sequences ? options.max_sequences : kDefaultSequences;
-    slots_ = std::min(limit, total_);
+    slots_ = std::min({limit, total_, affordable_slots()});
+    prompt_budget_ = options.kv_budget ? options.kv_budget - slots_ * row_bytes() * options.max_new_tokens : INT64_MAX;
     cache_.emplace(ctx, model.spec().decoder, slots_, options.max_new_tokens);
     for (int64_t s = slots_; s-- > 0;) free_slots_.push_back(s);
     forbidden_.assign(size_t(model.spec().decoder.vocab), 0);
@@ -44,12 +46,17 @@ class Generation {
   }
 
   std::vector<Generated> run(const std::function<void(GenerateProgress)>& progress) {
-    while (finished_ < total_) {
-      ctx_.check_abort();
-      admit();
-      decode_step();
-      retire();
-      if (progress) progress({finished_, total_, tokens_});
+    try {
+      while (finished_ < total_) {
+        ctx_.check_abort();
+        admit();
+        decode_step();
+        retire();
+        if (progress) progress({finished_, total_, tokens_});
+      }
+    } catch (const Aborted&) {
+      if (!options_.partial) throw;
+      give_up();
     }
     std::sort(results_.begin(), results_.end(), [](const Generated& a, const Generated& b) {
       return std::pair(a.request, a.sample) < std::pair(b.request, b.sample);
@@ -58,11 +65,26 @@ class Generation {
   }
 
  private:
+  // Keys and values of one token, over all layers.
+  int64_t row_bytes() const {
+    const DecoderSpec& s = model_.spec().decoder;
+    return 2 * s.layers * s.kv_heads * s.head_dim * int64_t(sizeof(float));
+  }
+
+  // Slots beside the longest prompt within the budget; at least one.
+  int64_t affordable_slots() const {
+    if (!options_.kv_budget) return INT64_MAX;
+    size_t longest = 0;
+    for (const auto& r : requests_) longest = std::max(longest, r.tokens.size());
+    const int64_t left = options_.kv_budget - int64_t(longest) * row_bytes();
+    return std::max<int64_t>(1, left / (row_bytes() * options_.max_new_tokens));
+  }
+
   // Fills free slots; prompts are computed when their first sample is due. A fresh sequence draws its first token from
   // the prompt's last hidden state.
   void admit() {
     while (!free_slots_.empty() && (!ready_.empty() || next_request_ < requests_.size())) {
-      if (ready_.empty()) prefill_next();
+      if (ready_.empty() && !prefill_next()) return;
       std::vector<Sequence*> fresh;
       while (!free_slots_.empty() && !ready_.empty()) {
         active_.push_back(std::move(ready_.front()));
@@ -73,40 +95,51 @@ class Generation {
       }
       const int64_t c = model_.spec().decoder.hidden;
       Tensor h = ctx_.empty({int64_t(fresh.size()), c});
-      for (size_t i = 0; i < fresh.size(); ++i)
+      for (size_t i = 0; i < fresh.size() && !ctx_.meta(); ++i)
         std::copy(fresh[i]->first_hidden.begin(), fresh[i]->first_hidden.end(), h.row(int64_t(i)));
       draw(h, fresh);
       retire();
     }
   }
 
-  void prefill_next() {
+  // Computes the next prompts that slots, memory and one forward pass have room for. False when memory has none now.
+  bool prefill_next() {
     std::vector<const GenerateRequest*> batch;
     int64_t tokens = 0, samples = 0;
     const size_t first = next_request_;
     while (next_request_ < requests_.size() && samples < int64_t(free_slots_.size())) {
       const auto& r = requests_[next_request_];
-      if (!batch.empty() && tokens + int64_t(r.tokens.size()) > kPrefillTokens) break;
+      const int64_t length = int64_t(r.tokens.size());
+      if (!batch.empty() && tokens + length > kPrefillTokens) break;
+      const bool alone = batch.empty() && active_.empty();
+      if (!alone && prompt_bytes_ + (tokens + length) * row_bytes() > prompt_budget_) break;
       batch.push_back(&r);
-      tokens += int64_t(r.tokens.size());
+      tokens += length;
       samples += r.samples;
       ++next_request_;
     }
+    if (batch.empty()) return false;
     Prefilled done = prefill(model_, ctx_, batch, options_.keep_vision_tape);
     for (size_t i = 0; i < batch.size(); ++i) {
-      auto prompt = std::make_shared<const PromptKv>(std::move(done.kv[i]));
+      const int64_t bytes = done.kv[i].length * row_bytes();
+      prompt_bytes_ += bytes;
+      std::shared_ptr<const PromptKv> prompt(new PromptKv(std::move(done.kv[i])), [this, bytes](const PromptKv* kv) {
+        prompt_bytes_ -= bytes;
+        delete kv;
+      });
       const float* hidden = done.last_hidden.row(int64_t(i));
       for (int32_t s = 0; s < batch[i]->samples; ++s) {
         auto seq = std::make_unique<Sequence>();
         seq->out.request = int32_t(first + i);
         seq->out.sample = s;
         seq->prompt = prompt;
-        seq->first_hidden.assign(hidden, hidden + done.last_hidden.columns());
+        if (!ctx_.meta()) seq->first_hidden.assign(hidden, hidden + done.last_hidden.columns());
         seq->next_position = batch[i]->next_position;
         seq->stream = batch[i]->stream + uint64_t(s);
         ready_.push_back(std::move(seq));
       }
     }
+    return true;
   }
 
   // One more token for every running sequence.
@@ -120,6 +153,8 @@ class Generation {
       for (const auto& s : active_) positions.push_back(s->next_position + int32_t(s->out.tokens.size()) - 1);
     const float scale = 1.0f / std::sqrt(float(spec.head_dim));
     const Attend attend = [&](Ctx& c, int layer, const Tensor& q, const Tensor& k, const Tensor& v) {
+      Tensor out = c.empty(q.shape());
+      if (c.meta()) return out;
       std::vector<ops::CachedRow> rows;
       for (int64_t i = 0; i < b; ++i) {
         const Sequence& s = *active_[size_t(i)];
@@ -127,7 +162,6 @@ class Generation {
         cache_->write(layer, s.slot, length - 1, k.row(i), v.row(i));
         rows.push_back(cache_->row(layer, s.slot, length, *s.prompt));
       }
-      Tensor out = c.empty(q.shape());
       ops::cached_attention(q.f32(), out.f32(), rows, int(spec.heads), int(spec.kv_heads), int(spec.head_dim), scale);
       return out;
     };
@@ -147,30 +181,33 @@ class Generation {
     const float temperature = sampling.greedy ? 1.0f : sampling.temperature;
     parallel_for(int64_t(sequences.size()), [&](int64_t i) {
       Sequence& s = *sequences[size_t(i)];
+      if (ctx_.meta()) return record(s, 0, 0.0f, 0.0f);
       float* z = logits.row(i);
       ops::apply_temperature(z, v, temperature);
       const ops::HeadStats stats = ops::head_stats(z, v);
       const double u = philox_uniform(options_.seed, s.stream, s.out.tokens.size());
       std::vector<float> row(z, z + v);
       const int32_t token = ops::sample_row(row.data(), v, sampling, u, forbidden_.data());
-      s.out.tokens.push_back(token);
-      s.out.logp.push_back(stats.logp(z[token]));
-      s.out.entropy.push_back(stats.entropy);
+      record(s, token, stats.logp(z[token]), stats.entropy);
       check_finished(s, token);
     });
     tokens_ += int64_t(sequences.size());
   }
 
-  void check_finished(Sequence& s, int32_t token) {
+  void record(Sequence& s, int32_t token, float logp, float entropy) const {
+    s.out.tokens.push_back(token);
+    s.out.logp.push_back(logp);
+    s.out.entropy.push_back(entropy);
+    s.done = int64_t(s.out.tokens.size()) >= options_.max_new_tokens;
+  }
+
+  void check_finished(Sequence& s, int32_t token) const {
     const auto& stop = options_.stop_tokens;
     if (std::find(stop.begin(), stop.end(), token) != stop.end()) {
       s.out.finish = Finish::Eos;
       s.done = true;
     } else if (stops_.push(s.tail, options_.token_bytes, token)) {
       s.out.finish = Finish::Stop;
-      s.done = true;
-    } else if (int64_t(s.out.tokens.size()) >= options_.max_new_tokens) {
-      s.out.finish = Finish::Length;
       s.done = true;
     }
   }
@@ -187,12 +224,23 @@ class Generation {
     std::erase(active_, nullptr);
   }
 
+  // After an abort: what has started is returned as far as it came.
+  void give_up() {
+    for (auto& s : active_) {
+      if (!s || s->out.tokens.empty()) continue;
+      if (!s->done) s->out.finish = Finish::Aborted;
+      results_.push_back(std::move(s->out));
+    }
+    active_.clear();
+  }
+
   Model& model_;
   Ctx& ctx_;
   const std::vector<GenerateRequest>& requests_;
   const GenerateOptions& options_;
   StopMatcher stops_;
   std::vector<uint8_t> forbidden_;
+  int64_t prompt_bytes_ = 0, prompt_budget_ = 0;  // of prompts alive; the last sequence of a prompt frees it
   std::optional<SlotCache> cache_;
   std::vector<int64_t> free_slots_;
   std::deque<std::unique_ptr<Sequence>> ready_;     // prompt computed, waiting for a slot
@@ -219,7 +267,6 @@ void check_requests(const ModelSpec& spec, const std::vector<GenerateRequest>& r
 std::vector<Generated> generate(Model& model, Ctx ctx, const std::vector<GenerateRequest>& requests,
                                 const GenerateOptions& options, const std::function<void(GenerateProgress)>& progress) {
   check_requests(model.spec(), requests, options);
-  expect(!ctx.meta(), "generate", "a device that computes", "meta");
   model.decoder().pack(ctx);
   struct Unpack {
     Decoder& decoder;

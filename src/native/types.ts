@@ -201,6 +201,10 @@ export interface GenerateOptions {
   stopStrings?: string[]
   /** Bytes of every token: token i is `bytes[offsets[i] .. offsets[i + 1])`. */
   tokenBytes?: { bytes: Uint8Array; offsets: Uint32Array }
+  /** Bytes of keys and values alive at once; 0 = no limit. Prompts wait until there is room; one sequence always runs. */
+  kvBudget?: number
+  /** When aborted, resolve with what has started (`finish: 'aborted'`) instead of rejecting. */
+  partial?: boolean
   /** A training pass on the same images follows: the vision tower then runs once for both. */
   keepVision?: boolean
   /** Sequences decoded at once; 0 = the engine chooses. */

@@ -235,3 +235,32 @@ test('the vision tower runs once per distinct image, with the same gradients', a
   expect(twice.encoded).toBe(2 * distinct)
   expect(bits(once.gradient)).toEqual(bits(twice.gradient))
 })
+
+test('a memory budget for keys and values changes the order of work, not the results', async () => {
+  const requests = prompts.map(({ request }, i) => ({ ...request, samples: 3, stream: 1100 + 10 * i }))
+  const free = await model.generate(requests, sampling)
+  const row = 2 * 3 * 2 * 16 * 4 // k and v, layers, kv heads, head size, bytes
+  const budget = row * (110 + 2 * sampling.maxNewTokens)
+  model.resetPeak()
+  const tight = await model.generate(requests, { ...sampling, kvBudget: budget })
+  expect(model.memory().kvCache).toBeLessThanOrEqual(budget * 1.1)
+  expect(tight.map((g) => bits(g.logp))).toEqual(free.map((g) => bits(g.logp)))
+})
+
+test('an aborted generation rejects, or returns what it has', async () => {
+  const requests = prompts.map(({ request }, i) => ({ ...request, samples: 4, stream: 1200 + 10 * i }))
+  const long = { ...sampling, maxNewTokens: 2000, stopTokens: new Int32Array() }
+  const abortSoon = () => {
+    const controller = new AbortController()
+    const onProgress = ({ tokens }: { tokens: number }) => tokens > 200 && controller.abort()
+    return { signal: controller.signal, onProgress }
+  }
+  await expect(model.generate(requests, long, abortSoon())).rejects.toThrow(/abort/i)
+  const partial = await model.generate(requests, { ...long, partial: true }, abortSoon())
+  expect(partial.length).toBeGreaterThan(0)
+  for (const g of partial) {
+    expect(g.finish).toBe('aborted')
+    expect(g.logp.length).toBe(g.tokens.length)
+  }
+  expect((await model.generate(requests.slice(0, 1), sampling)).length).toBe(4)
+})
