@@ -33,7 +33,7 @@ void Tape::backward(Ctx& ctx) {
 
 void accumulate_grad(Ctx& ctx, const Tensor& x, const Tensor& g) {
   if (!x.requires_grad()) return;
-  expect(g.count() == x.count(), "gradient", to_string(x.shape()), to_string(g.shape()));
+  if (g.count() != x.count()) fail("gradient", to_string(x.shape()), to_string(g.shape()));
   if (!x.grad()) return x.set_grad(g.shape() == x.shape() ? g : g.alias(x.shape()));
   // A gradient that another tensor took over as well must not change under it.
   Tensor sum = x.grad().memory_is_shared() ? ctx.empty(x.shape()) : x.grad();

@@ -48,7 +48,7 @@ void Tensor::zero() const {
 }
 
 Tensor Tensor::alias(Shape shape) const {
-  expect(element_count(shape) == count(), "alias", concat(count(), " elements"), to_string(shape));
+  if (element_count(shape) != count()) fail("alias", concat(count(), " elements"), to_string(shape));
   Tensor out;
   out.body_ = std::make_shared<Body>();
   out.body_->block = body_->block;

@@ -5,7 +5,7 @@
 namespace rft::ops {
 
 Tensor add(Ctx& ctx, const Tensor& a, const Tensor& b) {
-  expect(a.shape() == b.shape(), "add b", concat("shape ", to_string(a.shape())), to_string(b.shape()));
+  if (a.shape() != b.shape()) fail("add b", concat("shape ", to_string(a.shape())), to_string(b.shape()));
   Tensor y = ctx.empty(a.shape());
   if (!ctx.meta()) {
     const float *pa = a.f32(), *pb = b.f32();

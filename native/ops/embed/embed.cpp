@@ -35,14 +35,14 @@ void backward(const int32_t* ids, const Tensor& dy, const GradTarget& dw) {
 void check_ids(const Tensor& ids, int64_t V) {
   const int32_t* id = ids.i32();
   for (int64_t t = 0; t < ids.count(); ++t)
-    expect(id[t] >= 0 && id[t] < V, concat("embed ids[", t, "]"), concat("a token id in [0, ", V, ")"), id[t]);
+    if (id[t] < 0 || id[t] >= V) fail(concat("embed ids[", t, "]"), concat("a token id in [0, ", V, ")"), id[t]);
 }
 
 }  // namespace
 
 Tensor embed(Ctx& ctx, const Tensor& ids, const Tensor& w) {
-  expect(w.shape().size() == 2, "embed w", "shape (V,C)", to_string(w.shape()));
-  expect(ids.shape().size() == 1, "embed ids", "shape (T)", to_string(ids.shape()));
+  if (w.shape().size() != 2) fail("embed w", "shape (V,C)", to_string(w.shape()));
+  if (ids.shape().size() != 1) fail("embed ids", "shape (T)", to_string(ids.shape()));
   Tensor y = ctx.empty({ids.count(), w.dim(1)});
   if (!ctx.meta()) {
     check_ids(ids, w.dim(0));

@@ -35,13 +35,13 @@ void backward(const int32_t* rows, const Tensor& dy, const GradTarget& dx) {
 }  // namespace
 
 Tensor gather_rows(Ctx& ctx, const Tensor& x, const Tensor& rows) {
-  expect(x.shape().size() == 2, "gather_rows x", "shape (T,C)", to_string(x.shape()));
+  if (x.shape().size() != 2) fail("gather_rows x", "shape (T,C)", to_string(x.shape()));
   Tensor y = ctx.empty({rows.count(), x.dim(1)});
   if (!ctx.meta()) {
     const int32_t* row = rows.i32();
     for (int64_t n = 0; n < rows.count(); ++n)
-      expect(row[n] >= 0 && row[n] < x.rows(), concat("gather_rows rows[", n, "]"),
-             concat("a row of x ", to_string(x.shape())), row[n]);
+      if (row[n] < 0 || row[n] >= x.rows())
+        fail(concat("gather_rows rows[", n, "]"), concat("a row of x ", to_string(x.shape())), row[n]);
     forward(x, row, y);
   }
   if (ctx.records(x))

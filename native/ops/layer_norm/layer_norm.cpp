@@ -69,9 +69,9 @@ void backward(Ctx& ctx, const Tensor& x, const Tensor& w, const Tensor& b, const
 }  // namespace
 
 Tensor layer_norm(Ctx& ctx, const Tensor& x, const Tensor& w, const Tensor& b, float eps) {
-  expect(w.count() > 0 && row_width(x) == w.count(), "layer_norm x",
-         concat("shape (T,", w.count(), ") for w ", to_string(w.shape())), to_string(x.shape()));
-  expect(b.count() == w.count(), "layer_norm b", concat("shape ", to_string(w.shape())), to_string(b.shape()));
+  if (w.count() == 0 || row_width(x) != w.count())
+    fail("layer_norm x", concat("shape (T,", w.count(), ") for w ", to_string(w.shape())), to_string(x.shape()));
+  if (b.count() != w.count()) fail("layer_norm b", concat("shape ", to_string(w.shape())), to_string(b.shape()));
   Tensor y = ctx.empty(x.shape());
   Tensor stats = ctx.empty({x.rows(), 2});
   if (!ctx.meta()) forward(x, w, b, eps, y, stats);

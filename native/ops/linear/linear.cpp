@@ -44,11 +44,11 @@ void backward(Ctx& ctx, const Tensor& x, const Tensor& w, const Tensor& bias, co
 }  // namespace
 
 Tensor linear(Ctx& ctx, const Tensor& x, const Tensor& w, const Tensor& bias) {
-  expect(w.shape().size() == 2, "linear w", "shape (N,K)", to_string(w.shape()));
-  expect(row_width(x) == w.dim(1), "linear x", concat("shape (T,", w.dim(1), ") for w ", to_string(w.shape())),
-         to_string(x.shape()));
-  expect(!bias || bias.count() == w.dim(0), "linear bias",
-         concat("shape (", w.dim(0), ") for w ", to_string(w.shape())), bias ? to_string(bias.shape()) : "");
+  if (w.shape().size() != 2) fail("linear w", "shape (N,K)", to_string(w.shape()));
+  if (row_width(x) != w.dim(1))
+    fail("linear x", concat("shape (T,", w.dim(1), ") for w ", to_string(w.shape())), to_string(x.shape()));
+  if (bias && bias.count() != w.dim(0))
+    fail("linear bias", concat("shape (", w.dim(0), ") for w ", to_string(w.shape())), to_string(bias.shape()));
   Tensor y = ctx.empty({x.rows(), w.dim(0)});
   if (!ctx.meta()) forward(x, w, bias, y);
   if (ctx.records(x, w, bias))

@@ -62,8 +62,9 @@ void backward(Ctx& ctx, const Tensor& x, const Tensor& w, const Tensor& rstd, co
 }  // namespace
 
 Tensor rms_norm(Ctx& ctx, const Tensor& x, const Tensor& w, float eps) {
-  expect(w.count() > 0 && row_width(x) % w.count() == 0, "rms_norm x",
-         concat("rows of a multiple of ", w.count(), " values for w ", to_string(w.shape())), to_string(x.shape()));
+  if (w.count() == 0 || row_width(x) % w.count() != 0)
+    fail("rms_norm x", concat("rows of a multiple of ", w.count(), " values for w ", to_string(w.shape())),
+         to_string(x.shape()));
   Tensor y = ctx.empty(x.shape());
   Tensor rstd = ctx.empty({x.count() / w.count()});
   if (!ctx.meta()) forward(x, w, eps, y, rstd);

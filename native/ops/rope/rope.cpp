@@ -49,11 +49,12 @@ void backward(const Tensor& cos, const Tensor& sin, const Tensor& dy, const Grad
 
 Tensor rope(Ctx& ctx, const Tensor& x, const Tensor& cos, const Tensor& sin) {
   const int64_t half = row_width(cos);
-  expect(cos.shape() == sin.shape(), "rope sin", concat("shape ", to_string(cos.shape())), to_string(sin.shape()));
-  expect(cos.rows() == x.rows(), "rope cos", concat(x.rows(), " rows for x ", to_string(x.shape())),
-         to_string(cos.shape()));
-  expect(half > 0 && row_width(x) % (2 * half) == 0, "rope x",
-         concat("rows of a multiple of ", 2 * half, " values for cos ", to_string(cos.shape())), to_string(x.shape()));
+  if (cos.shape() != sin.shape()) fail("rope sin", concat("shape ", to_string(cos.shape())), to_string(sin.shape()));
+  if (cos.rows() != x.rows())
+    fail("rope cos", concat(x.rows(), " rows for x ", to_string(x.shape())), to_string(cos.shape()));
+  if (half == 0 || row_width(x) % (2 * half) != 0)
+    fail("rope x", concat("rows of a multiple of ", 2 * half, " values for cos ", to_string(cos.shape())),
+         to_string(x.shape()));
   Tensor y = ctx.empty(x.shape());
   if (!ctx.meta()) forward(x, cos, sin, y);
   if (ctx.records(x))

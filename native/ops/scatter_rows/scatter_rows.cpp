@@ -49,9 +49,9 @@ void check_rows(const Tensor& rows, int64_t T) {
   std::vector<uint8_t> seen(static_cast<size_t>(T));
   const int32_t* row = rows.i32();
   for (int64_t n = 0; n < rows.count(); ++n) {
-    const std::string where = concat("scatter_rows rows[", n, "]");
-    expect(row[n] >= 0 && row[n] < T, where, concat("a row below ", T), row[n]);
-    expect(!seen[size_t(row[n])], where, "every row at most once", concat(row[n], " a second time"));
+    if (row[n] < 0 || row[n] >= T) fail(concat("scatter_rows rows[", n, "]"), concat("a row below ", T), row[n]);
+    if (seen[size_t(row[n])])
+      fail(concat("scatter_rows rows[", n, "]"), "every row at most once", concat(row[n], " a second time"));
     seen[size_t(row[n])] = 1;
   }
 }
@@ -59,8 +59,9 @@ void check_rows(const Tensor& rows, int64_t T) {
 }  // namespace
 
 Tensor scatter_rows(Ctx& ctx, const Tensor& base, const Tensor& rows, const Tensor& src) {
-  expect(base.shape().size() == 2, "scatter_rows base", "shape (T,C)", to_string(base.shape()));
-  expect(src.shape() == Shape{rows.count(), base.dim(1)}, "scatter_rows src",
+  if (base.shape().size() != 2) fail("scatter_rows base", "shape (T,C)", to_string(base.shape()));
+  if (src.shape() != Shape{rows.count(), base.dim(1)})
+    fail("scatter_rows src",
          concat("shape ", to_string({rows.count(), base.dim(1)}), " for base ", to_string(base.shape())),
          to_string(src.shape()));
   Tensor y = ctx.empty(base.shape());

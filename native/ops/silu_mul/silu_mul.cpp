@@ -38,7 +38,7 @@ void backward(const Tensor& gate, const Tensor& up, const Tensor& dy, const Grad
 }  // namespace
 
 Tensor silu_mul(Ctx& ctx, const Tensor& gate, const Tensor& up) {
-  expect(gate.shape() == up.shape(), "silu_mul up", concat("shape ", to_string(gate.shape())), to_string(up.shape()));
+  if (gate.shape() != up.shape()) fail("silu_mul up", concat("shape ", to_string(gate.shape())), to_string(up.shape()));
   Tensor y = ctx.empty(gate.shape());
   if (!ctx.meta()) forward(gate, up, y);
   if (ctx.records(gate, up))

@@ -43,11 +43,11 @@ void backward(const std::vector<Tensor>& parts, const GradTarget& dx) {
 std::vector<Tensor> split_columns(Ctx& ctx, const Tensor& x, const std::vector<int64_t>& widths) {
   int64_t sum = 0;
   for (int64_t w : widths) {
-    expect(w > 0, "split_columns widths", "positive widths", w);
+    if (w <= 0) fail("split_columns widths", "positive widths", w);
     sum += w;
   }
-  expect(sum == row_width(x), "split_columns widths",
-         concat("a sum of ", row_width(x), " for x ", to_string(x.shape())), sum);
+  if (sum != row_width(x))
+    fail("split_columns widths", concat("a sum of ", row_width(x), " for x ", to_string(x.shape())), sum);
   std::vector<Tensor> parts, slots;
   int64_t offset = 0;
   for (int64_t w : widths) {
