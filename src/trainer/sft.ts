@@ -53,7 +53,7 @@ export async function sftStep(context: SftContext, examples: readonly Example[],
   const tokens = examples.reduce((sum, e) => sum + e.prompt.tokens.length + e.target.length, 0)
   return {
     groups: [],
-    advantages: new Float64Array(),
+    advantages: new Float32Array(),
     tokens,
     repeatedTokens: tokens,
     updates: result.skipped ? 0 : 1,

@@ -1,9 +1,9 @@
 /** One step of group-relative policy optimisation (GRPO and its variants), from prompts to updated weights. */
 
-import { groupAdvantage } from '../algorithms/index.ts'
 import type { Config } from '../config/schema.ts'
 import type { Group, Prompt } from '../core/types.ts'
 import { Phases } from '../metrics/phases.ts'
+import { groupAdvantage } from '../native/kernels.ts'
 import { type CollectOptions, collect } from '../rollout/collect.ts'
 import { judge } from '../rollout/judge.ts'
 import type { RewardRunner } from '../rollout/reward_runner.ts'
@@ -86,10 +86,10 @@ function countTokens(groups: readonly Group[]): { tokens: number; repeatedTokens
 }
 
 /** One advantage per completion, in group order. */
-function compare(groups: readonly Group[], { algorithm }: Config): Float64Array {
+function compare(groups: readonly Group[], { algorithm }: Config): Float32Array {
   const rewards = groups.flatMap((g) => g.rewards.map((r) => r ?? Number.NaN))
   const ids = groups.flatMap((g, i) => g.rewards.map(() => i))
-  return groupAdvantage(rewards, ids, algorithm.advantage)
+  return groupAdvantage(Float32Array.from(rewards), Int32Array.from(ids), algorithm.advantage)
 }
 
 /** Log-probs per mini-batch and micro-batch. The sampler's own serve as `oldLogp`, so only a reference needs this. */

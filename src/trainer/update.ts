@@ -9,7 +9,7 @@ export interface StepReport {
   /** What was sampled and how it was judged; none in supervised training. */
   groups: Group[]
   /** (groups x G) */
-  advantages: Float64Array
+  advantages: Float32Array
   metrics: Metrics
   /** Prompt tokens (once per prompt) and completion tokens of the step. */
   tokens: number
