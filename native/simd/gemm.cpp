@@ -18,6 +18,7 @@ constexpr int64_t kTilesPerBlock = 16;   // tiles of packed A kept in L2
 constexpr int64_t kColumnsPerBlock = 2048;  // columns of B packed at once
 constexpr int64_t kLineFloats = 16;      // floats in a cache line
 constexpr int64_t kRowsAtOnce = 16;  // rows of a k-major operand packed at once: reads run along the rows
+constexpr int64_t kWholeFloats = 1 << 16;  // an operand of a quarter megabyte is at home in L2
 constexpr int64_t kDirectColumns = 256;  // up to here packing A costs more than its strided reads
 constexpr double kSerialCycles = 40e3;   // less work than this is not worth waking threads
 
@@ -73,8 +74,10 @@ class Serial {
     direct_b_ = p.packed == nullptr && p.tb == Trans::No && tiles_ <= 2;
     own_b_ = p.packed == nullptr && !direct_b_;
     direct_a_ = p.ta == Trans::No ? p.N <= kDirectColumns : tiles_ == 1 && p.N <= kDirectColumns;
-    // One row of tiles reads every panel once: no k blocks needed, unless this thread packs the panels.
-    const bool whole = tiles_ == 1 && !own_b_;
+    // K is blocked to keep a panel and the block of A near. Where both stay in L2 whole, or each panel is read only
+    // once, blocks would just cut the streams of memory short.
+    const bool small = std::max(p.M, width_) * p.K <= kWholeFloats;
+    const bool whole = !own_b_ && (tiles_ == 1 || small);
     k_block_ = whole || 2 * p.K <= 3 * g_.k_block ? p.K : ceil_div(p.K, ceil_div(p.K, g_.k_block));
   }
 
