@@ -1,0 +1,67 @@
+// Attention forward and forward + backward, causal, one sequence of 1024; and one decode step over cached keys.
+// Prints one JSON line per measurement. Peer: bench/peers/ops.py.
+#include "ops/attention/cached.h"
+#include "ops/ops.h"
+#include "timing.h"
+
+using namespace rft;
+using bench::noise;
+
+namespace {
+
+void training(int heads, int kv_heads, int D, int32_t T) {
+  Ctx ctx = bench::make_ctx();
+  const int64_t width = int64_t(heads) * D, kv_width = int64_t(kv_heads) * D;
+  const Tensor q = noise(ctx, {T, width}), k = noise(ctx, {T, kv_width}), v = noise(ctx, {T, kv_width});
+  const Tensor dout = noise(ctx, {T, width});
+  const std::vector<ops::Segment> segments = {{0, T, 0, 0, 0, T, 1}};
+  const float scale = 1.0f / std::sqrt(float(D));
+  const double product = double(T) * T * D * heads;  // a causal product: half of 2 T T D
+  const std::string shape = concat("T ", T, " heads ", heads, "/", kv_heads, " D ", D);
+  bench::row("attention forward", shape, 2 * product, [&] { ops::attention(ctx, q, k, v, segments, heads, kv_heads, scale); });
+  for (const Tensor& t : {q, k, v}) t.set_requires_grad(true);
+  bench::row("attention forward+backward", shape, 7 * product, [&] {
+    Tape tape;
+    ctx.tape = &tape;
+    ops::attention(ctx, q, k, v, segments, heads, kv_heads, scale).set_grad(dout);
+    tape.backward(ctx);
+    for (const Tensor& t : {q, k, v}) t.set_grad({});
+    ctx.tape = nullptr;
+  });
+}
+
+void decode(int64_t B, int heads, int kv_heads, int D, int64_t prompt, int64_t own, bool packed) {
+  Ctx ctx = bench::make_ctx();
+  const int64_t width = int64_t(heads) * D, kv_width = int64_t(kv_heads) * D;
+  const Tensor q = noise(ctx, {B, width}), k = noise(ctx, {prompt + B * own, kv_width}), v = noise(ctx, {prompt + B * own, kv_width});
+  const Tensor out = ctx.empty({B, width});
+  const ops::PackedPrompt panels = ops::pack_prompt(ctx, k.f32(), v.f32(), prompt, kv_heads, D);
+  std::vector<ops::CachedRow> rows;
+  for (int64_t b = 0; b < B; ++b) {
+    const int64_t at = prompt + b * own;
+    rows.push_back({k.f32(), v.f32(), prompt, k.row(at), v.row(at), own, packed ? &panels : nullptr});
+  }
+  bench::row(packed ? "attention decode packed" : "attention decode",
+             concat("B ", B, " heads ", heads, "/", kv_heads, " D ", D, " prompt ", prompt, " own ", own),
+             4.0 * double(B * (prompt + own) * width),
+             [&] { ops::cached_attention(q.f32(), out.f32(), rows, heads, kv_heads, D, 1.0f / std::sqrt(float(D))); });
+}
+
+}  // namespace
+
+// With an argument: only lines whose kernel and shape contain it.
+int main(int argc, char** argv) {
+  bench::filter = argc > 1 ? argv[1] : "";
+  training(8, 8, 64, 1024);
+  training(8, 8, 128, 1024);
+  training(14, 2, 64, 1024);
+  training(1, 1, 64, 1024);
+  for (bool packed : {false, true}) {
+    decode(1, 4, 2, 32, 64, 10, packed);
+    decode(1, 14, 2, 64, 1000, 100, packed);
+    decode(64, 4, 2, 32, 64, 10, packed);
+    decode(64, 14, 2, 64, 300, 50, packed);
+    decode(128, 8, 2, 64, 1000, 50, packed);
+  }
+  return 0;
+}
