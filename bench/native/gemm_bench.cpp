@@ -9,6 +9,7 @@
 #include <cstring>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/parallel_for.h"
@@ -54,7 +55,8 @@ void run(const Shape& s, const char* filter) {
   if (std::strstr(name, filter) == nullptr) return;
   std::vector<float> a(s.m * s.k, 0.5f), b(s.n * s.k, 0.25f), c(s.m * s.n), packed;
   const std::string kind = s.kind;
-  const Trans ta = kind == "tn" ? Trans::Yes : Trans::No, tb = kind == "nt" || kind == "packed" ? Trans::Yes : Trans::No;
+  const Trans ta = kind == "tn" ? Trans::Yes : Trans::No;
+  const Trans tb = kind == "nt" || kind == "packed" ? Trans::Yes : Trans::No;
   const int64_t lda = ta == Trans::Yes ? s.m : s.k, ldb = tb == Trans::Yes ? s.k : s.n;
   const float* bp = b.data();
   Seconds seconds;
@@ -67,8 +69,9 @@ void run(const Shape& s, const char* filter) {
     seconds = measure([&] { gemm(ta, tb, s.m, s.n, s.k, a.data(), lda, bp, ldb, 0.0f, c.data(), s.n); });
   }
   const char* names[] = {"portable", "avx2", "avx512"};
-  std::printf("{\"kernel\":\"%s\",\"isa\":\"%s\",\"threads\":%d,\"best_us\":%.2f,\"p50_us\":%.2f,\"gflops\":%.1f}\n", name,
-              names[static_cast<int>(isa())], rft::num_threads(), seconds.best * 1e6, seconds.p50 * 1e6,
+  std::printf("{\"kernel\":\"%s\",\"isa\":\"%s\",\"threads\":%d,", name, names[static_cast<int>(isa())],
+              rft::num_threads());
+  std::printf("\"best_us\":%.2f,\"p50_us\":%.2f,\"gflops\":%.1f}\n", seconds.best * 1e6, seconds.p50 * 1e6,
               2e-9 * s.m * s.n * s.k / seconds.p50);
   std::fflush(stdout);
 }
@@ -85,7 +88,8 @@ int main(int argc, char** argv) {
                                {"nn", 512, 512, 512},    {"nt", 256, 256, 256},    {"nt", 256, 32000, 512},
                                {"nn", 64, 64, 64},       {"nt", 64, 64, 64},       {"nt", 64, 4096, 1024}};
   for (const int64_t m : {500, 2000, 8000}) {
-    for (const auto& [n, k] : {std::pair<int64_t, int64_t>{96, 96}, {384, 96}, {96, 384}, {128, 128}, {512, 128}, {128, 512}}) {
+    for (const auto& [n, k] : std::vector<std::pair<int64_t, int64_t>>{
+             {96, 96}, {384, 96}, {96, 384}, {128, 128}, {512, 128}, {128, 512}}) {
       shapes.push_back({"nt", m, n, k});
       shapes.push_back({"nn", m, n, k});
       shapes.push_back({"tn", n, k, m});

@@ -279,8 +279,8 @@ void gemm_serial(Trans ta, Trans tb, int64_t M, int64_t N, int64_t K, const floa
   serial({ta, tb, M, N, K, A, lda, B, ldb, nullptr, beta, C, ldc});
 }
 
-void gemm_packed(Trans ta, int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const float* packed, float beta,
-                 float* C, int64_t ldc) {
+void gemm_packed(Trans ta, int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const float* packed,
+                 float beta, float* C, int64_t ldc) {
   parallel({ta, Trans::No, M, N, K, A, lda, nullptr, 0, packed, beta, C, ldc});
 }
 

@@ -28,8 +28,8 @@ int64_t packed_size(int64_t N, int64_t K);  // in floats
 void pack_b(Trans tb, int64_t N, int64_t K, const float* B, int64_t ldb, float* packed);
 void pack_b_serial(Trans tb, int64_t N, int64_t K, const float* B, int64_t ldb, float* packed);
 // As gemm, with B packed. Bits equal those of gemm.
-void gemm_packed(Trans ta, int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const float* packed, float beta,
-                 float* C, int64_t ldc);
+void gemm_packed(Trans ta, int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const float* packed,
+                 float beta, float* C, int64_t ldc);
 void gemm_packed_serial(Trans ta, int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const float* packed,
                         float beta, float* C, int64_t ldc);
 

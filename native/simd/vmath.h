@@ -34,7 +34,8 @@ void gelu_tanh(const float* x, float* out, int64_t n);
 void gelu_tanh_backward(const float* x, const float* dout, float* dx, int64_t n);
 void quick_gelu(const float* x, float* out, int64_t n);
 void quick_gelu_backward(const float* x, const float* dout, float* dx, int64_t n);
-// AdamW on one tensor; c1 = 1 / (1 - beta1^t), c2 = 1 / (1 - beta2^t); decay = lr * weight_decay; g is scaled by `gscale` first.
+// AdamW on one tensor; c1 = 1 / (1 - beta1^t), c2 = 1 / (1 - beta2^t); decay = lr * weight_decay; g is scaled by
+// `gscale` first.
 void adamw(float* p, const float* g, float* m, float* v, int64_t n, float gscale, float lr, float beta1, float beta2,
            float eps, float decay, float c1, float c2);
 void bf16_to_f32(const uint16_t* x, float* y, int64_t n);
