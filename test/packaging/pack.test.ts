@@ -105,7 +105,7 @@ describe('the tarball', () => {
 
   it('holds no tests, no TypeScript sources, no build trees', () => {
     expect(
-      listing.filter((name) => /^package\/(test|src|build|node_modules|scripts)\/|\.map$|binding\.gyp/.test(name)),
+      listing.filter((name) => /^package\/(test|src|build|node_modules|scripts)\/|\.js\.map$|binding\.gyp/.test(name)),
     ).toEqual([])
   })
 
@@ -125,10 +125,24 @@ describe('the tarball', () => {
     expect(report).toMatch(/cuda/i)
   })
 
+  it('runs `rft generate` with an image', () => {
+    const models = path.join(root, 'test/fixtures/models')
+    const prompt = ['--prompt', 'What is this?', '--image', path.join(models, 'media/scene.png')]
+    const out = rft('generate', path.join(models, 'qwen2_5_vl'), ...prompt, '--max-new-tokens', '4', '--json')
+    expect(JSON.parse(out).completions[0].tokens.length).toBeGreaterThan(0)
+  })
+
   it('can be imported', () => {
     const code = `import * as rft from 'rft'; import * as kernels from 'rft/kernels'
       console.log(Object.keys(rft).length > 0 && Object.keys(kernels).length > 0)`
     expect(inApp('node', '--input-type=module', '-e', code).trim()).toBe('true')
+  })
+
+  it('configures a build from its own sources with plain cmake', () => {
+    const installed = path.join(app, 'node_modules/rft')
+    const args = ['-S', installed, '-B', path.join(work, 'cmake')]
+    const out = execFileSync('cmake', args, { env: environment(process.env.PATH as string), encoding: 'utf8' })
+    expect(out).toContain(`rft ${manifest.version}: Release, CUDA: no kernels in this build`)
   })
 })
 

@@ -1,0 +1,12 @@
+/**
+ * The native kernels of reinforcement fine-tuning on their own, for other trainers: typed arrays in, typed arrays out.
+ *
+ * @example
+ * import { groupAdvantage } from 'rft/kernels'
+ * groupAdvantage(Float32Array.of(1, 0, 0, 1), Int32Array.of(0, 0, 1, 1), { scale: 'group', eps: 1e-4 })
+ *
+ * @packageDocumentation
+ */
+
+export { groupAdvantage, policyLoss } from './native/kernels.ts'
+export type { PolicyLossInput, PolicyLossOutput } from './native/types.ts'
