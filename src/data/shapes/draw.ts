@@ -6,11 +6,15 @@ import { type Colour, type Scene, type Shape, side } from './scene.ts'
 /** Close to the mean that vision processors subtract: on a light background a small model never learned colours. */
 export const background = [122, 116, 104] as const
 
+/**
+ * All brighter than the background in sum, so that "something is here" is one direction for every colour: with dark and
+ * bright paints mixed, a small model took far longer to tell silhouettes apart.
+ */
 const paint: Record<Colour, readonly [number, number, number]> = {
-  red: [216, 52, 46],
-  green: [46, 168, 76],
-  blue: [52, 88, 226],
-  yellow: [244, 212, 54],
+  red: [250, 80, 76],
+  green: [76, 232, 104],
+  blue: [88, 148, 255],
+  yellow: [255, 236, 84],
 }
 
 /** Whether a point is inside; coordinates from the centre in units of the radius, y downwards. */
@@ -21,9 +25,9 @@ const inside: Record<Shape, (x: number, y: number) => boolean> = {
 }
 
 /** Radius and jitter as parts of a cell; the largest shape still clears its cell. */
-const radius = { least: 0.32, spread: 0.07 }
-const jitter = 0.05
-const brightness = 10
+const radius = { least: 0.34, spread: 0.04 }
+const jitter = 0.04
+const brightness = 8
 /** Samples per pixel edge, for smooth outlines. */
 const samples = 3
 

@@ -124,7 +124,7 @@ describe('targets', () => {
 
 describe('drawScene', () => {
   test('each cell shows its colour at its centre and grey when empty', () => {
-    const near = { red: [216, 52, 46], green: [46, 168, 76], blue: [52, 88, 226], yellow: [244, 212, 54] }
+    const near = { red: [250, 80, 76], green: [76, 232, 104], blue: [88, 148, 255], yellow: [255, 236, 84] }
     for (let k = 0; k < 40; k++) {
       const random = createRandom(k)
       const scene = randomScene(random)
@@ -133,7 +133,7 @@ describe('drawScene', () => {
         const at = ((Math.floor(cell / 3) * 28 + 14) * 84 + (cell % 3) * 28 + 14) * 3
         const rgb = [...pixels.subarray(at, at + 3)]
         const expected = item ? near[item.colour] : [122, 116, 104]
-        expect(Math.max(...rgb.map((value, c) => Math.abs(value - expected[c]!)))).toBeLessThanOrEqual(item ? 10 : 0)
+        expect(Math.max(...rgb.map((value, c) => Math.abs(value - expected[c]!)))).toBeLessThanOrEqual(item ? 8 : 0)
       }
     }
   })
