@@ -9,15 +9,40 @@ using bench::noise;
 
 namespace {
 
-void training(int heads, int kv_heads, int D, int32_t T) {
+// Packs of `groups` prompts with `completions` completions each; groups 1, completions 0: one plain sequence.
+struct Pack {
+  int32_t groups, prompt, completions, length;
+
+  std::vector<ops::Segment> segments() const {
+    std::vector<ops::Segment> list;
+    for (int32_t g = 0; g < groups; ++g) {
+      const int32_t begin = g * (prompt + completions * length);
+      list.push_back({begin, prompt, 0, 0, begin, prompt, 1});
+      for (int32_t i = 0; i < completions; ++i) {
+        const int32_t own = begin + prompt + i * length;
+        list.push_back({own, length, begin, prompt, own, length, 1});
+      }
+    }
+    return list;
+  }
+  int64_t tokens() const { return int64_t(groups) * (prompt + completions * length); }
+  // Pairs of a query and a key it sees.
+  double pairs() const {
+    const double p = prompt, r = length;
+    return groups * (p * (p + 1) / 2 + completions * (p * r + r * (r + 1) / 2));
+  }
+};
+
+void training(int heads, int kv_heads, int D, const std::string& name, const Pack& pack) {
   Ctx ctx = bench::make_ctx();
+  const int64_t T = pack.tokens();
   const int64_t width = int64_t(heads) * D, kv_width = int64_t(kv_heads) * D;
   const Tensor q = noise(ctx, {T, width}), k = noise(ctx, {T, kv_width}), v = noise(ctx, {T, kv_width});
   const Tensor dout = noise(ctx, {T, width});
-  const std::vector<ops::Segment> segments = {{0, T, 0, 0, 0, T, 1}};
+  const std::vector<ops::Segment> segments = pack.segments();
   const float scale = 1.0f / std::sqrt(float(D));
-  const double product = double(T) * T * D * heads;  // a causal product: half of 2 T T D
-  const std::string shape = concat("T ", T, " heads ", heads, "/", kv_heads, " D ", D);
+  const double product = 2 * pack.pairs() * D * heads;
+  const std::string shape = concat(name, " heads ", heads, "/", kv_heads, " D ", D);
   bench::row("attention forward", shape, 2 * product, [&] { ops::attention(ctx, q, k, v, segments, heads, kv_heads, scale); });
   for (const Tensor& t : {q, k, v}) t.set_requires_grad(true);
   bench::row("attention forward+backward", shape, 7 * product, [&] {
@@ -52,10 +77,12 @@ void decode(int64_t B, int heads, int kv_heads, int D, int64_t prompt, int64_t o
 // With an argument: only lines whose kernel and shape contain it.
 int main(int argc, char** argv) {
   bench::filter = argc > 1 ? argv[1] : "";
-  training(8, 8, 64, 1024);
-  training(8, 8, 128, 1024);
-  training(14, 2, 64, 1024);
-  training(1, 1, 64, 1024);
+  training(8, 8, 64, "T 1024", {1, 1024, 0, 0});
+  training(8, 8, 128, "T 1024", {1, 1024, 0, 0});
+  training(14, 2, 64, "T 1024", {1, 1024, 0, 0});
+  training(1, 1, 64, "T 1024", {1, 1024, 0, 0});
+  training(4, 2, 32, "16 x (prompt 64, 8 x 14)", {16, 64, 8, 14});
+  training(14, 2, 64, "prompt 512, 8 x 64", {1, 512, 8, 64});
   for (bool packed : {false, true}) {
     decode(1, 4, 2, 32, 64, 10, packed);
     decode(1, 14, 2, 64, 1000, 100, packed);

@@ -11,6 +11,10 @@ namespace rft::ops {
 
 constexpr int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
+// A row stride for `columns` floats: whole cache lines, and not a power of two of them, which would crowd all rows into
+// a few cache sets.
+constexpr int64_t row_stride(int64_t columns) { return round_up(columns, 32) + 16; }
+
 // Calls body(task, scratch) for each task in [0, tasks); scratch has `floats` elements, 64-byte aligned, contents
 // undefined. Which lane runs a task must not matter to the result. On META only the scratch is accounted for.
 template <class Body>

@@ -1,9 +1,11 @@
-// No full sort: top-k selects, top-p sorts only as many of the most probable tokens as its mass needs. Between equal
-// logits the lower token id counts as the more probable one.
+// No sort of the vocabulary: truncation gathers the tokens above a weight that is low enough for the result, selects
+// among those for top-k, and sorts only as many as top-p's mass needs. Between equal logits the lower token id counts
+// as the more probable one.
 #include "ops/sample/sample.h"
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -14,56 +16,69 @@ namespace rft::ops {
 namespace {
 
 constexpr float kNever = -std::numeric_limits<float>::infinity();
-constexpr int64_t kBlock = 1024;  // weights are summed by blocks, then the one that u falls into is walked
+constexpr int64_t kBlock = 1024;  // weights are summed by blocks; then only the block that u falls into is walked
 
-// Turns NaN and forbidden into -inf; returns the first of the highest, V when there is nothing to draw.
-int64_t clean(float* z, int64_t V, const uint8_t* forbidden) {
-  int64_t best = V;
-  float most = kNever;
-  for (int64_t i = 0; i < V; ++i) {
-    if (std::isnan(z[i]) || (forbidden && forbidden[i])) z[i] = kNever;
-    if (z[i] > most) {
-      most = z[i];
-      best = i;
-    }
+void forbid(float* z, int64_t V, const uint8_t* forbidden) {
+  int64_t i = 0;
+  for (; i + 8 <= V; i += 8) {
+    uint64_t eight;
+    std::memcpy(&eight, forbidden + i, 8);
+    if (eight == 0) continue;
+    for (int64_t j = i; j < i + 8; ++j)
+      if (forbidden[j]) z[j] = kNever;
   }
-  return best;
+  for (; i < V; ++i)
+    if (forbidden[i]) z[i] = kNever;
 }
 
-// z becomes weights e^(z - most); with an infinite maximum its holders share everything.
-void to_weights(float* z, int64_t V, float most) {
-  if (most < std::numeric_limits<float>::infinity()) {
-    simd::exp_sum(z, most, z, V);
-    return;
-  }
-  for (int64_t i = 0; i < V; ++i) z[i] = z[i] == most ? 1.0f : 0.0f;
-}
+// Unnormalised probabilities: e^(z - max), the highest is 1. Their sums by block and in all.
+struct Weights {
+  float* weight;
+  int64_t V;
+  std::vector<double>& blocks;
+  double total;
+};
 
-// The token where the running sum of weight(i), i in [0, n), passes u times the total.
-template <class Weight, class BlockSum>
-int64_t invert(int64_t n, double u, const Weight& weight, const BlockSum& block_sum) {
+Weights to_weights(float* z, int64_t V, float most, std::vector<double>& blocks) {
+  if (most == std::numeric_limits<float>::infinity()) {  // its holders share everything
+    for (int64_t i = 0; i < V; ++i) z[i] = z[i] == most ? 0.0f : kNever;
+    most = 0.0f;
+  }
+  blocks.clear();
   double total = 0.0;
-  for (int64_t b = 0; b < n; b += kBlock) total += block_sum(b, std::min(kBlock, n - b));
-  const double target = u * total;
-  double before = 0.0;
-  int64_t last = 0;
-  for (int64_t b = 0; b < n; b += kBlock) {
-    const int64_t len = std::min(kBlock, n - b);
-    const double sum = block_sum(b, len);
-    if (sum > 0.0) {
-      const bool here = before + sum > target;
-      double running = before;
-      for (int64_t i = b; i < b + len; ++i) {
-        if (!(weight(i) > 0.0f)) continue;
-        last = i;
-        running += double(weight(i));
-        if (here && running > target) return i;
-      }
-      if (here) return last;  // rounding between the block's sum and its walk
+  for (int64_t b = 0; b < V; b += kBlock) {
+    float* block = z + b;
+    const int64_t n = std::min(kBlock, V - b);
+    float sum = simd::exp_sum(block, most, block, n);
+    if (std::isnan(sum)) {
+      std::replace_if(block, block + n, [](float x) { return std::isnan(x); }, 0.0f);
+      sum = simd::sum(block, n);
     }
-    before += sum;
+    blocks.push_back(double(sum));
+    total += double(sum);
   }
-  return last;
+  return {z, V, blocks, total};
+}
+
+// The token where the running sum passes u times the total; the last possible one when rounding keeps it below.
+int32_t invert(const Weights& w, double u) {
+  const double target = u * w.total;
+  double before = 0.0, running = 0.0;
+  int64_t chosen = 0;
+  for (size_t b = 0; b < w.blocks.size(); ++b) {
+    if (w.blocks[b] == 0.0) continue;
+    chosen = int64_t(b);
+    running = before;
+    before += w.blocks[b];
+    if (before > target) break;
+  }
+  int64_t last = 0;
+  for (int64_t i = chosen * kBlock; i < std::min(w.V, (chosen + 1) * kBlock); ++i) {
+    if (w.weight[i] == 0.0f) continue;
+    last = i;
+    if ((running += double(w.weight[i])) > target) break;
+  }
+  return int32_t(last);
 }
 
 struct Candidate {
@@ -74,6 +89,24 @@ bool more_probable(const Candidate& a, const Candidate& b) {
   return a.weight != b.weight ? a.weight > b.weight : a.token < b.token;
 }
 
+// All tokens that truncation can keep: those above a weight that the k-th heaviest, the last of the nucleus or min-p's
+// bound is surely not below.
+void gather(const Weights& w, const SampleOptions& o, std::vector<Candidate>& out) {
+  const bool top_k = o.top_k > 0 && o.top_k < w.V;
+  for (float least : {1e-3f, 1e-6f, 0.0f}) {
+    if (!top_k && o.top_p >= 1.0f) least = o.min_p;
+    out.clear();
+    double mass = 0.0;
+    for (int64_t i = 0; i < w.V; ++i) {
+      if (w.weight[i] < least || w.weight[i] == 0.0f) continue;
+      out.push_back({w.weight[i], int32_t(i)});
+      mass += double(w.weight[i]);
+    }
+    if (top_k ? int64_t(out.size()) >= o.top_k : mass > double(o.top_p) * w.total * (1 + 1e-6)) return;
+    if (!top_k && o.top_p >= 1.0f) return;
+  }
+}
+
 // Keeps the k heaviest and those as heavy as the last of them.
 void keep_top_k(std::vector<Candidate>& kept, int64_t k) {
   if (k <= 0 || k >= int64_t(kept.size())) return;
@@ -82,11 +115,8 @@ void keep_top_k(std::vector<Candidate>& kept, int64_t k) {
   std::erase_if(kept, [least](const Candidate& c) { return c.weight < least; });
 }
 
-// Keeps a token when the mass of the more probable ones is below top_p.
-void keep_top_p(std::vector<Candidate>& kept, double top_p) {
-  if (top_p >= 1.0) return;
-  double total = 0.0;
-  for (const Candidate& c : kept) total += double(c.weight);
+// Keeps a token when the mass of the more probable ones is below top_p of the total.
+void keep_top_p(std::vector<Candidate>& kept, double top_p, double total) {
   double before = 0.0;
   size_t sorted = 0, count = 0;
   for (size_t next = 64; sorted < kept.size(); next *= 4) {
@@ -101,24 +131,25 @@ void keep_top_p(std::vector<Candidate>& kept, double top_p) {
   kept.resize(count);
 }
 
-int32_t draw_truncated(const float* weights, int64_t V, const SampleOptions& options, double u) {
-  static thread_local std::vector<Candidate> kept;
-  kept.clear();
-  // The heaviest weight is 1, so min-p's bound is known beforehand; it may not thin what top-p measures, though.
-  const float least = options.top_k > 0 || options.top_p < 1.0f ? 0.0f : options.min_p;
-  for (int64_t i = 0; i < V; ++i)
-    if (weights[i] > 0.0f && weights[i] >= least) kept.push_back({weights[i], int32_t(i)});
-  keep_top_k(kept, options.top_k);
-  keep_top_p(kept, double(options.top_p));
-  std::erase_if(kept, [&](const Candidate& c) { return c.weight < options.min_p; });
+double mass_of(const std::vector<Candidate>& kept) {
+  double sum = 0.0;
+  for (const Candidate& c : kept) sum += double(c.weight);
+  return sum;
+}
+
+int32_t draw_truncated(const Weights& w, const SampleOptions& o, double u) {
+  thread_local std::vector<Candidate> kept;
+  gather(w, o, kept);
+  const bool top_k = o.top_k > 0 && o.top_k < w.V;
+  if (top_k) keep_top_k(kept, o.top_k);
+  if (o.top_p < 1.0f) keep_top_p(kept, double(o.top_p), top_k ? mass_of(kept) : w.total);
+  std::erase_if(kept, [&](const Candidate& c) { return c.weight < o.min_p; });
   std::sort(kept.begin(), kept.end(), [](const Candidate& a, const Candidate& b) { return a.token < b.token; });
-  auto sum = [&](int64_t b, int64_t n) {
-    double s = 0.0;
-    for (int64_t i = b; i < b + n; ++i) s += double(kept[size_t(i)].weight);
-    return s;
-  };
-  const int64_t at = invert(int64_t(kept.size()), u, [&](int64_t i) { return kept[size_t(i)].weight; }, sum);
-  return kept[size_t(at)].token;
+  const double target = u * mass_of(kept);
+  double running = 0.0;
+  for (const Candidate& c : kept)
+    if ((running += double(c.weight)) > target) return c.token;
+  return kept.back().token;
 }
 
 }  // namespace
@@ -127,14 +158,14 @@ int32_t sample_row(float* logits, int64_t V, const SampleOptions& options, doubl
   expect(V > 0, "sample logits", "at least one token", V);
   expect(u >= 0.0 && u < 1.0, "sample u", "a number in [0, 1)", u);
   expect(options.min_p <= 1.0f, "sample min_p", "at most 1", options.min_p);
-  const int64_t best = clean(logits, V, forbidden);
-  expect(best < V, "sample logits", "a token that can be drawn", "only NaN, -inf or forbidden ones");
-  if (options.greedy || options.temperature <= 0.0f) return int32_t(best);
-  to_weights(logits, V, logits[best]);
+  if (forbidden) forbid(logits, V, forbidden);
+  const float most = simd::max(logits, V);  // passes over NaN
+  expect(most > kNever, "sample logits", "a token that can be drawn", "only NaN, -inf or forbidden ones");
+  if (options.greedy || options.temperature <= 0.0f) return int32_t(std::find(logits, logits + V, most) - logits);
+  thread_local std::vector<double> blocks;
+  const Weights weights = to_weights(logits, V, most, blocks);
   const bool truncated = (options.top_k > 0 && options.top_k < V) || options.top_p < 1.0f || options.min_p > 0.0f;
-  if (truncated) return draw_truncated(logits, V, options, u);
-  return int32_t(invert(V, u, [&](int64_t i) { return logits[i]; },
-                        [&](int64_t b, int64_t n) { return double(simd::sum(logits + b, n)); }));
+  return truncated ? draw_truncated(weights, options, u) : invert(weights, u);
 }
 
 }  // namespace rft::ops

@@ -23,6 +23,7 @@ namespace {
 using simd::Trans;
 
 constexpr int64_t kRowTile = 96;
+constexpr int64_t kStride = row_stride(kVocabChunk);  // of rows of logits
 
 struct Head {
   Tensor x, w, targets;
@@ -54,19 +55,19 @@ void forward_chunks(Ctx& ctx, const Head& h, ChunkStats* parts, float* target_lo
   // Rows are split as well when the vocabulary alone gives too few tasks.
   const int64_t splits = chunks >= wanted ? 1 : std::min((wanted + chunks - 1) / chunks, (h.N() + 63) / 64);
   const int64_t packed_floats = round_up(simd::packed_size(kVocabChunk, h.C()), 16);
-  for_each_with_scratch(ctx, h.N() ? chunks * splits : 0, packed_floats + kRowTile * kVocabChunk,
+  for_each_with_scratch(ctx, h.N() ? chunks * splits : 0, packed_floats + kRowTile * kStride,
                         [&](int64_t task, float* scratch) {
     const int64_t chunk = task / splits, first = h.N() * (task % splits) / splits,
                   last = h.N() * (task % splits + 1) / splits;
     const int64_t begin = chunk * kVocabChunk, columns = h.chunk_columns(chunk);
-    float* logits = scratch + packed_floats;  // (kRowTile, kVocabChunk)
+    float* logits = scratch + packed_floats;  // (kRowTile, kStride)
     simd::pack_b_serial(Trans::Yes, columns, h.C(), h.w.row(begin), h.C(), scratch);
     for (int64_t tile = first; tile < last; tile += kRowTile) {
       const int64_t rows = std::min(kRowTile, last - tile);
       simd::gemm_packed_serial(Trans::No, rows, columns, h.C(), h.x.row(tile), h.C(), scratch, 0.0f, logits,
-                               kVocabChunk);
+                               kStride);
       for (int64_t r = 0; r < rows; ++r) {
-        float* z = logits + r * kVocabChunk;
+        float* z = logits + r * kStride;
         apply_temperature(z, columns, h.temperature);
         parts[(tile + r) * chunks + chunk] = chunk_stats(z, columns);
         const int64_t target = h.targets.i32()[tile + r] - begin;
@@ -111,7 +112,7 @@ void logit_gradients(float* z, int64_t n, int64_t target, const HeadStats& stats
 void backward(Ctx& ctx, const Head& h, const Tensor& stats, const Tensor& dlogp, const Tensor& dentropy) {
   const bool need_x = h.x.requires_grad(), need_w = h.w.requires_grad();
   const GradTarget dx = need_x ? grad_target(ctx, h.x) : GradTarget{}, dw = need_w ? grad_target(ctx, h.w) : GradTarget{};
-  const Tensor logits = ctx.workspace({h.N(), kVocabChunk});
+  const Tensor logits = ctx.workspace({h.N(), kStride});
   const Tensor packed_x = need_w ? ctx.workspace({simd::packed_size(h.C(), h.N())}) : Tensor();
   if (ctx.meta()) return;
   const int64_t N = h.N(), C = h.C();
@@ -122,18 +123,18 @@ void backward(Ctx& ctx, const Head& h, const Tensor& stats, const Tensor& dlogp,
     ctx.check_abort();
     const int64_t begin = chunk * kVocabChunk, n = h.chunk_columns(chunk);
     const float* w = h.w.row(begin);
-    simd::gemm(Trans::No, Trans::Yes, N, n, C, h.x.f32(), C, w, C, 0.0f, z, kVocabChunk);
+    simd::gemm(Trans::No, Trans::Yes, N, n, C, h.x.f32(), C, w, C, 0.0f, z, kStride);
     parallel_ranges(N, 16, [&](int64_t first, int64_t last) {
       for (int64_t r = first; r < last; ++r) {
-        apply_temperature(z + r * kVocabChunk, n, h.temperature);
-        logit_gradients(z + r * kVocabChunk, n, h.targets.i32()[r] - begin, row_stats[r], dlogp ? dlogp.f32()[r] : 0.0f,
+        apply_temperature(z + r * kStride, n, h.temperature);
+        logit_gradients(z + r * kStride, n, h.targets.i32()[r] - begin, row_stats[r], dlogp ? dlogp.f32()[r] : 0.0f,
                         dentropy ? dentropy.f32()[r] : 0.0f, 1.0f / h.temperature);
       }
     });
     if (need_x)
-      simd::gemm(Trans::No, Trans::No, N, C, n, z, kVocabChunk, w, C, chunk ? 1.0f : dx.beta, dx.grad.f32(), C);
+      simd::gemm(Trans::No, Trans::No, N, C, n, z, kStride, w, C, chunk ? 1.0f : dx.beta, dx.grad.f32(), C);
     if (need_w)
-      simd::gemm_packed(Trans::Yes, n, C, N, z, kVocabChunk, packed_x.f32(), dw.beta, dw.grad.row(begin), C);
+      simd::gemm_packed(Trans::Yes, n, C, N, z, kStride, packed_x.f32(), dw.beta, dw.grad.row(begin), C);
   }
 }
 
