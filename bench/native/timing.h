@@ -58,10 +58,11 @@ void row(const std::string& kernel, const std::string& shape, double flops, cons
   std::sort(times.begin(), times.end());
   std::sort(cpu.begin(), cpu.end());
   const auto at = [&](double share) { return times[size_t(share * double(times.size() - 1))]; };
-  std::printf("{\"kernel\":\"%s\",\"shape\":\"%s\",\"dtype\":\"f32\",\"threads\":%d,\"p20_ms\":%.4g,\"p50_ms\":%.4g,"
-              "\"p80_ms\":%.4g,\"cpu_ms\":%.4g,\"gflops\":%.4g}\n",
-              kernel.c_str(), shape.c_str(), num_threads(), at(0.2) * 1e3, at(0.5) * 1e3, at(0.8) * 1e3,
-              cpu[cpu.size() / 2] * 1e3, flops / at(0.5) * 1e-9);
+  std::printf(
+      "{\"kernel\":\"%s\",\"shape\":\"%s\",\"dtype\":\"f32\",\"threads\":%d,\"p20_ms\":%.4g,\"p50_ms\":%.4g,"
+      "\"p80_ms\":%.4g,\"cpu_ms\":%.4g,\"gflops\":%.4g}\n",
+      kernel.c_str(), shape.c_str(), num_threads(), at(0.2) * 1e3, at(0.5) * 1e3, at(0.8) * 1e3,
+      cpu[cpu.size() / 2] * 1e3, flops / at(0.5) * 1e-9);
   std::fflush(stdout);
 }
 

@@ -101,15 +101,14 @@ Pack pack_input(const Field& p) {
   return pack;
 }
 
-HeadRows head_rows(const Field& h) {
-  return {h["rows"].ints(), h["targets"].ints(), float(h["temperature"].number())};
-}
+HeadRows head_rows(const Field& h) { return {h["rows"].ints(), h["targets"].ints(), float(h["temperature"].number())}; }
 
 std::vector<TensorSource> tensor_sources(const Field& list) {
   std::vector<TensorSource> out;
   for (uint32_t i = 0; i < list.length(); ++i) {
     const Field f = list[i];
-    out.push_back({f["name"].text(), f["file"].text(), f["offset"].integer(), storage_dtype(f["dtype"]), f["shape"].integers()});
+    out.push_back(
+        {f["name"].text(), f["file"].text(), f["offset"].integer(), storage_dtype(f["dtype"]), f["shape"].integers()});
   }
   return out;
 }
@@ -149,7 +148,8 @@ GenerateOptions generate_options(const Field& o) {
   out.stop_tokens = o["stopTokens"].ints();
   out.forbidden_tokens = o["forbiddenTokens"].ints();
   if (!o["stopStrings"].is_null()) out.stop_strings = o["stopStrings"].texts();
-  if (!o["tokenBytes"].is_null()) out.token_bytes = {o["tokenBytes"]["bytes"].bytes(), o["tokenBytes"]["offsets"].uints()};
+  if (!o["tokenBytes"].is_null())
+    out.token_bytes = {o["tokenBytes"]["bytes"].bytes(), o["tokenBytes"]["offsets"].uints()};
   if (!o["keepVision"].is_null()) out.keep_vision_tape = o["keepVision"].boolean();
   if (!o["kvBudget"].is_null()) out.kv_budget = o["kvBudget"].integer();
   if (!o["partial"].is_null()) out.partial = o["partial"].boolean();

@@ -45,7 +45,8 @@ void call_on_main_thread(Napi::Env env, Napi::Function, std::nullptr_t*, OnMainT
 JobQueue::JobQueue(Napi::Env env) : env_(env) {
   main_thread_ = Tsfn::New(env, "rft", 0, 1);
   main_thread_.Unref(env);  // an idle queue does not hold the process
-  napi_add_env_cleanup_hook(env, &JobQueue::on_env_cleanup, this);  // after the function above: hooks run last-in first-out
+  napi_add_env_cleanup_hook(env, &JobQueue::on_env_cleanup,
+                            this);  // after the function above: hooks run last-in first-out
 }
 
 JobQueue& JobQueue::of(Napi::Env env) { return *env.GetInstanceData<JobQueue>(); }
@@ -78,8 +79,7 @@ Napi::Promise JobQueue::submit(Napi::Env env, Napi::Object owner, Napi::Value op
   thread_.post([this, job, work = std::move(work), settle = std::move(settle)]() mutable {
     run_job(*job, work);
     // The job holds JavaScript handles: this thread must not be the last to let go of it.
-    auto* message =
-        new OnMainThread([this, job = std::move(job), settle](Napi::Env e) { finish(e, job, settle); });
+    auto* message = new OnMainThread([this, job = std::move(job), settle](Napi::Env e) { finish(e, job, settle); });
     // When the environment is closing nobody can settle the promise, and its handles must not be freed on this
     // thread: the message is left alone on purpose.
     main_thread_.NonBlockingCall(message);
@@ -118,8 +118,9 @@ void JobQueue::progress(Job& running, std::function<Napi::Value(Napi::Env)> valu
 
 Napi::Promise submit_void(const Napi::CallbackInfo& info, size_t options_index, std::function<void(Job&)> work) {
   const Napi::Value options = info.Length() > options_index ? info[options_index] : info.Env().Undefined();
-  return JobQueue::of(info.Env()).submit(info.Env(), info.This().As<Napi::Object>(), options, std::move(work),
-                                         [](Napi::Env env) { return env.Undefined(); });
+  return JobQueue::of(info.Env())
+      .submit(info.Env(), info.This().As<Napi::Object>(), options, std::move(work),
+              [](Napi::Env env) { return env.Undefined(); });
 }
 
 Napi::Value create_abort(const Napi::CallbackInfo& info) {

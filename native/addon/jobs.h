@@ -67,9 +67,10 @@ Napi::Promise submit(const Napi::CallbackInfo& info, size_t options_index, std::
   auto result = std::make_shared<R>();
   const Napi::Value options = info.Length() > options_index ? info[options_index] : info.Env().Undefined();
   return JobQueue::of(info.Env())
-      .submit(info.Env(), info.This().As<Napi::Object>(), options,
-              [result, work = std::move(work)](Job& job) { *result = work(job); },
-              [result, to_js = std::move(to_js)](Napi::Env env) { return to_js(env, *result); });
+      .submit(
+          info.Env(), info.This().As<Napi::Object>(), options,
+          [result, work = std::move(work)](Job& job) { *result = work(job); },
+          [result, to_js = std::move(to_js)](Napi::Env env) { return to_js(env, *result); });
 }
 
 // The same for work without a result.

@@ -46,7 +46,8 @@ Napi::Value policy_loss_to_js(Napi::Env env, const PolicyLossOutput& out) {
 // policyLoss(logp, input)
 Napi::Value policy_loss(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    return policy_loss_to_js(info.Env(), policy_loss_call(Field(info[0], "logp").floats(), policy_loss_input(Field(info[1], "input"))));
+    return policy_loss_to_js(
+        info.Env(), policy_loss_call(Field(info[0], "logp").floats(), policy_loss_input(Field(info[1], "input"))));
   });
 }
 
@@ -57,13 +58,15 @@ Napi::Value group_advantage(const Napi::CallbackInfo& info) {
     const auto groups = Field(info[1], "groupIds").ints();
     const Field options(info[2], "options");
     const std::string scale = options["scale"].text();
-    expect(groups.size() == rewards.size(), "groupIds", concat(rewards.size(), " values, one per reward"), groups.size());
+    expect(groups.size() == rewards.size(), "groupIds", concat(rewards.size(), " values, one per reward"),
+           groups.size());
     expect(scale == "group" || scale == "batch" || scale == "none", "scale", "group, batch or none", scale);
     const auto kind = scale == "group"   ? ops::AdvantageScale::Group
                       : scale == "batch" ? ops::AdvantageScale::Batch
                                          : ops::AdvantageScale::None;
     std::vector<float> out(rewards.size());
-    ops::group_advantage(int64_t(rewards.size()), rewards.data(), groups.data(), kind, float(options["eps"].number()), out.data());
+    ops::group_advantage(int64_t(rewards.size()), rewards.data(), groups.data(), kind, float(options["eps"].number()),
+                         out.data());
     return floats_to_js(info.Env(), out);
   });
 }

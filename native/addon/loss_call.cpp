@@ -32,20 +32,21 @@ Loss loss_input(const Field& loss) {
 
 Napi::Value ModelObject::forward_backward(const Napi::CallbackInfo& info) {
   auto [pack, head, loss] = guarded(info.Env(), [&] {
-    return std::tuple(pack_input(Field(info[0], "pack")), head_rows(Field(info[1], "head")), loss_input(Field(info[2], "loss")));
+    return std::tuple(pack_input(Field(info[0], "pack")), head_rows(Field(info[1], "head")),
+                      loss_input(Field(info[2], "loss")));
   });
   const bool recompute =
       info.Length() > 3 && info[3].IsObject() && info[3].As<Napi::Object>().Get("recompute").ToBoolean();
   return submit<Out>(
       info, 3,
       [s = state(info.Env()), pack, head, loss, recompute](Job& job) {
-        Ctx ctx = s->model.context();
-        ctx.aborted = job.abort.get();
-        auto [score, pending] = rft::forward(s->model, ctx, pack, head, recompute);
-        Out out{std::move(score), {}};
-        if (loss.policy) out.policy = policy_loss_call(out.score.logp, *loss.policy);
-        rft::backward(ctx, pending, out.policy ? out.policy->dlogp : loss.dlogp, loss.dentropy);
-        return out;
+    Ctx ctx = s->model.context();
+    ctx.aborted = job.abort.get();
+    auto [score, pending] = rft::forward(s->model, ctx, pack, head, recompute);
+    Out out{std::move(score), {}};
+    if (loss.policy) out.policy = policy_loss_call(out.score.logp, *loss.policy);
+    rft::backward(ctx, pending, out.policy ? out.policy->dlogp : loss.dlogp, loss.dentropy);
+    return out;
       },
       [](Napi::Env env, Out& out) -> Napi::Value {
         auto o = score_to_js(env, out.score).As<Napi::Object>();

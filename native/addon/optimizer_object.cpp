@@ -4,10 +4,11 @@
 namespace rft {
 
 Napi::Function OptimizerObject::define(Napi::Env env) {
-  return DefineClass(env, "Optimizer",
-                     {InstanceMethod<&OptimizerObject::step>("step"), InstanceMethod<&OptimizerObject::save>("save"),
-                      InstanceMethod<&OptimizerObject::load>("load"), InstanceMethod<&OptimizerObject::dispose>("dispose"),
-                      InstanceAccessor<&OptimizerObject::steps>("steps")});
+  return DefineClass(
+      env, "Optimizer",
+      {InstanceMethod<&OptimizerObject::step>("step"), InstanceMethod<&OptimizerObject::save>("save"),
+       InstanceMethod<&OptimizerObject::load>("load"), InstanceMethod<&OptimizerObject::dispose>("dispose"),
+       InstanceAccessor<&OptimizerObject::steps>("steps")});
 }
 
 // new Optimizer(model, options)

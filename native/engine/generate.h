@@ -30,10 +30,10 @@ struct GenerateOptions {
   std::vector<int32_t> stop_tokens;       // end a completion; the token is kept
   std::vector<int32_t> forbidden_tokens;  // never sampled
   std::vector<std::string> stop_strings;
-  TokenBytes token_bytes;     // needed for stop strings
-  int64_t max_sequences = 0;  // decoded at once; 0: chosen here
-  int64_t kv_budget = 0;      // bytes of keys and values alive at once; 0: no limit. One sequence always runs.
-  bool partial = false;       // when aborted, return what there is (Finish::Aborted) instead of throwing
+  TokenBytes token_bytes;         // needed for stop strings
+  int64_t max_sequences = 0;      // decoded at once; 0: chosen here
+  int64_t kv_budget = 0;          // bytes of keys and values alive at once; 0: no limit. One sequence always runs.
+  bool partial = false;           // when aborted, return what there is (Finish::Aborted) instead of throwing
   bool keep_vision_tape = false;  // a training pass on the same images follows
 };
 
@@ -50,8 +50,8 @@ struct GenerateProgress {
   int64_t finished, total, tokens;
 };
 
-// Results are ordered by (request, sample); after an abort with `partial` those that had started. On META only memory is
-// counted: every completion then has max_new_tokens zeros. Progress is reported after every decode step.
+// Results are ordered by (request, sample); after an abort with `partial` those that had started. On META only memory
+// is counted: every completion then has max_new_tokens zeros. Progress is reported after every decode step.
 std::vector<Generated> generate(Model& model, Ctx ctx, const std::vector<GenerateRequest>& requests,
                                 const GenerateOptions& options, const std::function<void(GenerateProgress)>& progress);
 

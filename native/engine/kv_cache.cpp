@@ -19,7 +19,8 @@ void SlotCache::write(int layer, int64_t slot, int64_t position, const float* k,
 
 ops::CachedRow SlotCache::row(int layer, int64_t slot, int64_t length, const PromptKv& prompt) const {
   const size_t l = size_t(layer);
-  return {prompt.k[l].f32(), prompt.v[l].f32(), prompt.length, k_[l].f32() + at(slot, 0), v_[l].f32() + at(slot, 0), length};
+  return {prompt.k[l].f32(),         prompt.v[l].f32(),         prompt.length,
+          k_[l].f32() + at(slot, 0), v_[l].f32() + at(slot, 0), length};
 }
 
 }  // namespace rft

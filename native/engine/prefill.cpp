@@ -18,7 +18,8 @@ Pack pack_prompts(const ModelSpec& spec, const std::vector<const GenerateRequest
     VisionInput& all = *pack.vision;
     int32_t units = 0;
     for (size_t g = 0; g + 2 < all.grids.size(); g += 3)
-      units += int32_t(int64_t(all.grids[g]) * all.grids[g + 1] * all.grids[g + 2] / (spec.vision->merge * spec.vision->merge));
+      units += int32_t(int64_t(all.grids[g]) * all.grids[g + 1] * all.grids[g + 2] /
+                       (spec.vision->merge * spec.vision->merge));
     all.keys.insert(all.keys.end(), r->vision->keys.begin(), r->vision->keys.end());
     all.patches.insert(all.patches.end(), r->vision->patches.begin(), r->vision->patches.end());
     all.grids.insert(all.grids.end(), r->vision->grids.begin(), r->vision->grids.end());
@@ -50,8 +51,8 @@ Prefilled prefill(Model& model, Ctx& ctx, const std::vector<const GenerateReques
     out.kv[r].length = pack.segments[r].q_len;
     last_rows.push_back(pack.segments[r].q_begin + pack.segments[r].q_len - 1);
   }
-  const Attend attend = [&, inner = model.attend_pack(pack)](Ctx& c, int layer, const Tensor& q, const Tensor& k,
-                                                             const Tensor& v) {
+  const Attend attend =
+      [&, inner = model.attend_pack(pack)](Ctx& c, int layer, const Tensor& q, const Tensor& k, const Tensor& v) {
     for (size_t r = 0; r < requests.size(); ++r) {
       const auto& s = pack.segments[r];
       out.kv[r].k.push_back(copy_rows(c, k, s.q_begin, s.q_len));

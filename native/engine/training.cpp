@@ -50,14 +50,16 @@ std::pair<ScoreOutput, PendingBackward> forward(Model& model, Ctx ctx, const Pac
 void backward(Ctx ctx, PendingBackward& pending, const std::vector<float>& dlogp, const std::vector<float>& dentropy) {
   const int64_t n = pending.logp.count();
   expect(int64_t(dlogp.size()) == n, "backward dlogp", concat(n, " values, one per scored row"), dlogp.size());
-  expect(dentropy.empty() || int64_t(dentropy.size()) == n, "backward dentropy", concat(n, " values or none"), dentropy.size());
+  expect(dentropy.empty() || int64_t(dentropy.size()) == n, "backward dentropy", concat(n, " values or none"),
+         dentropy.size());
   if (!pending.logp.requires_grad()) return;  // everything is frozen
   pending.logp.set_grad(ctx.from(dlogp.data(), {n}));
   if (!dentropy.empty()) pending.entropy.set_grad(ctx.from(dentropy.data(), {n}));
   pending.tape.backward(ctx);
 }
 
-std::vector<float> logits(Model& model, Ctx ctx, const Pack& pack, const std::vector<int32_t>& rows, const Trace& trace) {
+std::vector<float> logits(Model& model, Ctx ctx, const Pack& pack, const std::vector<int32_t>& rows,
+                          const Trace& trace) {
   check_pack(model.spec(), pack);
   const int64_t n = int64_t(rows.size()), v = model.spec().decoder.vocab, c = model.spec().decoder.hidden;
   Tensor h = model.decoder().final_norm(ctx, model.hidden(ctx, pack, {.trace = trace}));

@@ -27,6 +27,7 @@ std::pair<ScoreOutput, PendingBackward> forward(Model& model, Ctx ctx, const Pac
 void backward(Ctx ctx, PendingBackward& pending, const std::vector<float>& dlogp, const std::vector<float>& dentropy);
 
 // (N,V) logits of the given rows, and named hidden states; for inspection and tests.
-std::vector<float> logits(Model& model, Ctx ctx, const Pack& pack, const std::vector<int32_t>& rows, const Trace& trace);
+std::vector<float> logits(Model& model, Ctx ctx, const Pack& pack, const std::vector<int32_t>& rows,
+                          const Trace& trace);
 
 }  // namespace rft

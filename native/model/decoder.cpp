@@ -55,8 +55,7 @@ Tensor Decoder::layers(Ctx& ctx, Tensor x, const RopeTable& rope, const Attend& 
       x = recompute(ctx, {x}, [this, i, rope, attend](Ctx& c, const std::vector<Tensor>& in) {
         return layer(c, i, in[0], rope, attend);
       });
-    else
-      x = layer(ctx, i, x, rope, attend);
+    else x = layer(ctx, i, x, rope, attend);
     if (trace) trace(concat("decoder.layers.", i), x);
   }
   return x;

@@ -47,7 +47,8 @@ void check_range(const char* where, const char* what, const std::vector<int32_t>
 }
 
 void check_vision(const ModelSpec& spec, const VisionInput& v, int64_t tokens) {
-  expect(spec.vision.has_value(), "pack.vision", "no images for a text-only model", concat(v.grids.size() / 3, " images"));
+  expect(spec.vision.has_value(), "pack.vision", "no images for a text-only model",
+         concat(v.grids.size() / 3, " images"));
   expect(v.grids.size() % 3 == 0, "pack.vision.grids", "a multiple of 3 values", v.grids.size());
   expect(v.keys.size() * 3 == v.grids.size(), "pack.vision.keys", concat(v.grids.size() / 3, " keys, one per image"),
          v.keys.size());
@@ -67,7 +68,8 @@ void check_pack(const ModelSpec& spec, const Pack& pack) {
   const int64_t t = int64_t(pack.tokens.size());
   expect(t > 0, "pack.tokens", "at least one token", t);
   check_range("pack.tokens", "a token id", pack.tokens, spec.decoder.vocab);
-  expect(int64_t(pack.positions.size()) == 3 * t, "pack.positionIds", concat(3 * t, " values (3 x T)"), pack.positions.size());
+  expect(int64_t(pack.positions.size()) == 3 * t, "pack.positionIds", concat(3 * t, " values (3 x T)"),
+         pack.positions.size());
   for (size_t i = 0; i < pack.segments.size(); ++i) {
     const auto& s = pack.segments[i];
     const bool inside = s.q_begin >= 0 && s.q_len >= 0 && s.kv0_begin >= 0 && s.kv0_len >= 0 && s.kv1_begin >= 0 &&
@@ -75,7 +77,8 @@ void check_pack(const ModelSpec& spec, const Pack& pack) {
                         int64_t(s.kv1_begin) + s.kv1_len <= t;
     if (!inside)
       fail(concat("pack.segments[", i, "]"), concat("ranges inside [0,", t, ")"),
-           concat("q ", s.q_begin, "+", s.q_len, ", kv0 ", s.kv0_begin, "+", s.kv0_len, ", kv1 ", s.kv1_begin, "+", s.kv1_len));
+           concat("q ", s.q_begin, "+", s.q_len, ", kv0 ", s.kv0_begin, "+", s.kv0_len, ", kv1 ", s.kv1_begin, "+",
+                  s.kv1_len));
   }
   if (pack.vision) check_vision(spec, *pack.vision, t);
 }
@@ -85,7 +88,8 @@ void check_head(const ModelSpec& spec, const Pack& pack, const HeadRows& head) {
          head.targets.size());
   check_range("head.rows", "a row of the pack", head.rows, int64_t(pack.tokens.size()));
   check_range("head.targets", "a token id", head.targets, spec.decoder.vocab);
-  expect(head.temperature > 0 && std::isfinite(head.temperature), "head.temperature", "a positive number", head.temperature);
+  expect(head.temperature > 0 && std::isfinite(head.temperature), "head.temperature", "a positive number",
+         head.temperature);
 }
 
 }  // namespace rft

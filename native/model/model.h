@@ -38,9 +38,9 @@ class Model {
   void finish_backward(Ctx& ctx) { images_.finish(ctx); }
 
   struct ForwardOptions {
-    bool recompute = false;          // recompute blocks in backward instead of keeping their activations
-    bool keep_vision_tape = false;   // encode images so that a later training pass need not do it again
-    Attend attend = {};              // how layers attend; by default over the pack's own segments
+    bool recompute = false;         // recompute blocks in backward instead of keeping their activations
+    bool keep_vision_tape = false;  // encode images so that a later training pass need not do it again
+    Attend attend = {};             // how layers attend; by default over the pack's own segments
     Trace trace = {};
   };
   // (T,C) hidden states before the final norm.

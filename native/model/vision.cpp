@@ -32,8 +32,8 @@ Vision::Vision(const VisionSpec& s, Weights& weights) : spec_(s) {
 // The patches are put into window order before they are embedded: the same result with one permutation less.
 Tensor Vision::embed_patches(Ctx& ctx, const std::vector<float>& patches, const VisionLayout& layout) const {
   const int64_t p = int64_t(layout.patch_order.size()), width = spec_.patch_dim;
-  expect(ctx.meta() || int64_t(patches.size()) == p * width, "image patches", concat(p, " rows of ", width, " values, as the grids say"),
-         concat(patches.size(), " values"));
+  expect(ctx.meta() || int64_t(patches.size()) == p * width, "image patches",
+         concat(p, " rows of ", width, " values, as the grids say"), concat(patches.size(), " values"));
   Tensor ordered = ctx.empty({p, width});
   if (!ctx.meta())
     parallel_ranges(p, 16, [&](int64_t begin, int64_t end) {
@@ -70,8 +70,7 @@ Tensor Vision::forward(Ctx& ctx, const std::vector<float>& patches, const std::v
       x = recompute(ctx, {x}, [this, i, rope, layout](Ctx& c, const std::vector<Tensor>& in) {
         return block(c, i, in[0], rope, *layout);
       });
-    else
-      x = block(ctx, i, x, rope, *layout);
+    else x = block(ctx, i, x, rope, *layout);
     if (trace) trace(concat("vision.blocks.", i), x);
   }
   const int64_t unit = spec_.merge * spec_.merge, units = x.rows() / unit;

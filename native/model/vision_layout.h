@@ -11,11 +11,11 @@
 namespace rft {
 
 struct VisionLayout {
-  std::vector<int32_t> patch_order;    // (P) patch at each place of the window order
-  std::vector<int32_t> unit_place;     // (M) place in window order of each merged unit, in original order
+  std::vector<int32_t> patch_order;               // (P) patch at each place of the window order
+  std::vector<int32_t> unit_place;                // (M) place in window order of each merged unit, in original order
   std::vector<std::array<int32_t, 2>> positions;  // (P) (h, w) in window order
-  std::vector<ops::Segment> windows;   // one per window
-  std::vector<ops::Segment> frames;    // one per temporal slot of an image
+  std::vector<ops::Segment> windows;              // one per window
+  std::vector<ops::Segment> frames;               // one per temporal slot of an image
 };
 
 // grids (images, 3): t, h, w in patches; h and w divisible by merge.

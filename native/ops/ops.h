@@ -9,19 +9,21 @@
 
 namespace rft::ops {
 
-Tensor embed(Ctx&, const Tensor& ids, const Tensor& w);                        // I32 (T), (V,C) -> (T,C)
-Tensor linear(Ctx&, const Tensor& x, const Tensor& w, const Tensor& bias);     // (T,K), (N,K), (N) or {} -> (T,N)
-Tensor rms_norm(Ctx&, const Tensor& x, const Tensor& w, float eps);            // (T,C), (C) -> (T,C); also (T*H,D), (D)
+Tensor embed(Ctx&, const Tensor& ids, const Tensor& w);                     // I32 (T), (V,C) -> (T,C)
+Tensor linear(Ctx&, const Tensor& x, const Tensor& w, const Tensor& bias);  // (T,K), (N,K), (N) or {} -> (T,N)
+Tensor rms_norm(Ctx&, const Tensor& x, const Tensor& w, float eps);         // (T,C), (C) -> (T,C); also (T*H,D), (D)
 Tensor layer_norm(Ctx&, const Tensor& x, const Tensor& w, const Tensor& b, float eps);
-Tensor rope(Ctx&, const Tensor& x, const Tensor& cos, const Tensor& sin);      // (T,H*D), (T,D/2) twice -> (T,H*D)
-Tensor silu_mul(Ctx&, const Tensor& gate, const Tensor& up);                   // silu(gate) * up
+Tensor rope(Ctx&, const Tensor& x, const Tensor& cos, const Tensor& sin);  // (T,H*D), (T,D/2) twice -> (T,H*D)
+Tensor silu_mul(Ctx&, const Tensor& gate, const Tensor& up);               // silu(gate) * up
 enum class Gelu { Erf, Tanh, Quick };
 Tensor gelu(Ctx&, const Tensor& x, Gelu kind);
 Tensor add(Ctx&, const Tensor& a, const Tensor& b);
-std::vector<Tensor> split_columns(Ctx&, const Tensor& x, const std::vector<int64_t>& widths);  // (T, sum) -> (T, w_i)...
-Tensor reshape(Ctx&, const Tensor& x, Shape shape);                             // same elements
-Tensor gather_rows(Ctx&, const Tensor& x, const Tensor& rows);                 // (T,C), I32 (N) -> (N,C); rows may repeat
-Tensor scatter_rows(Ctx&, const Tensor& base, const Tensor& rows, const Tensor& src);  // base with rows replaced; rows distinct
+std::vector<Tensor> split_columns(Ctx&, const Tensor& x,
+                                  const std::vector<int64_t>& widths);  // (T, sum) -> (T, w_i)...
+Tensor reshape(Ctx&, const Tensor& x, Shape shape);                     // same elements
+Tensor gather_rows(Ctx&, const Tensor& x, const Tensor& rows);          // (T,C), I32 (N) -> (N,C); rows may repeat
+Tensor scatter_rows(Ctx&, const Tensor& base, const Tensor& rows,
+                    const Tensor& src);  // base with rows replaced; rows distinct
 
 // One query range and the two key ranges it sees (rows of q and of k, v):
 //   keys = [kv0_begin, +kv0_len) fully visible, then [kv1_begin, +kv1_len) causal or not.
@@ -37,6 +39,7 @@ Tensor attention(Ctx&, const Tensor& q, const Tensor& k, const Tensor& v, const 
 struct TokenLogp {
   Tensor logp, entropy;  // (N) each
 };
-TokenLogp token_logp(Ctx&, const Tensor& x, const Tensor& w, const Tensor& targets, float temperature);  // (N,C), (V,C), I32 (N)
+TokenLogp token_logp(Ctx&, const Tensor& x, const Tensor& w, const Tensor& targets,
+                     float temperature);  // (N,C), (V,C), I32 (N)
 
 }  // namespace rft::ops

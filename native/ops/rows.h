@@ -32,10 +32,8 @@ void for_columns(int64_t columns, const Body& body) {
 
 // grad = value (beta 0) or grad + value (beta 1), one row.
 inline void put_row(const float* value, float beta, float* grad, int64_t n) {
-  if (beta == 0.0f)
-    std::copy(value, value + n, grad);
-  else
-    simd::add(grad, value, grad, n);
+  if (beta == 0.0f) std::copy(value, value + n, grad);
+  else simd::add(grad, value, grad, n);
 }
 
 // A fresh gradient buffer that scattered rows are about to be added to.

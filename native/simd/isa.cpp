@@ -22,9 +22,7 @@ bool has(Isa isa) {
 #endif
 }
 
-const char* name(Isa isa) {
-  return isa == Isa::Avx512 ? "avx512" : isa == Isa::Avx2 ? "avx2" : "portable";
-}
+const char* name(Isa isa) { return isa == Isa::Avx512 ? "avx512" : isa == Isa::Avx2 ? "avx2" : "portable"; }
 
 const Kernels& table(Isa isa) {
 #if defined(__x86_64__)

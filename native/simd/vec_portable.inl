@@ -90,8 +90,8 @@ RFT_INLINE F fdiv(F x, F y) {
 RFT_INLINE F fsqrt(F x) {
   return quarters<F>(
       [](Vec a) {
-        for (int i = 0; i < 4; ++i) a[i] = __builtin_sqrtf(a[i]);
-        return a;
+    for (int i = 0; i < 4; ++i) a[i] = __builtin_sqrtf(a[i]);
+    return a;
       },
       x);
 }

@@ -17,9 +17,7 @@ void add(const float* x, const float* y, float* out, int64_t n) { kernels().vmat
 void axpy(float a, const float* x, float* y, int64_t n) { kernels().vmath.axpy(a, x, y, n); }
 void scale(float a, const float* x, float* out, int64_t n) { kernels().vmath.scale(a, x, out, n); }
 void mul(const float* x, const float* y, float* out, int64_t n) { kernels().vmath.mul(x, y, out, n); }
-void silu_mul(const float* gate, const float* up, float* out, int64_t n) {
-  kernels().vmath.silu_mul(gate, up, out, n);
-}
+void silu_mul(const float* gate, const float* up, float* out, int64_t n) { kernels().vmath.silu_mul(gate, up, out, n); }
 void silu_mul_backward(const float* gate, const float* up, const float* dout, float* dgate, float* dup, int64_t n) {
   kernels().vmath.silu_mul_backward(gate, up, dout, dgate, dup, n);
 }

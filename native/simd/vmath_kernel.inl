@@ -64,15 +64,18 @@ RFT_INLINE Logistic logistic16(F x) {
 }
 
 float sum_kernel(const float* x, int64_t n) {
-  return tree_sum(reduce(n, [](F acc, F a) { return fadd(acc, a); }, x));
+  return tree_sum(reduce(
+      n, [](F acc, F a) { return fadd(acc, a); }, x));
 }
 
 float dot_kernel(const float* x, const float* y, int64_t n) {
-  return tree_sum(reduce(n, [](F acc, F a, F b) { return ffma(a, b, acc); }, x, y));
+  return tree_sum(reduce(
+      n, [](F acc, F a, F b) { return ffma(a, b, acc); }, x, y));
 }
 
 float sum_squares_kernel(const float* x, int64_t n) {
-  return tree_sum(reduce(n, [](F acc, F a) { return ffma(a, a, acc); }, x));
+  return tree_sum(reduce(
+      n, [](F acc, F a) { return ffma(a, a, acc); }, x));
 }
 
 // NaNs are passed over: whoever exponentiates the row meets them there.
@@ -128,26 +131,31 @@ float exp_sum_weighted_kernel(const float* z, float shift, float* weighted, int6
 }
 
 void add_kernel(const float* x, const float* y, float* out, int64_t n) {
-  map(n, out, [](F a, F b) { return fadd(a, b); }, x, y);
+  map(
+      n, out, [](F a, F b) { return fadd(a, b); }, x, y);
 }
 
 void axpy_kernel(float a, const float* x, float* y, int64_t n) {
   const F s = fset(a);
-  map(n, y, [s](F b, F c) { return ffma(s, b, c); }, x, y);
+  map(
+      n, y, [s](F b, F c) { return ffma(s, b, c); }, x, y);
 }
 
 void scale_kernel(float a, const float* x, float* out, int64_t n) {
   const F s = fset(a);
-  map(n, out, [s](F b) { return fmul(s, b); }, x);
+  map(
+      n, out, [s](F b) { return fmul(s, b); }, x);
 }
 
 void mul_kernel(const float* x, const float* y, float* out, int64_t n) {
-  map(n, out, [](F a, F b) { return fmul(a, b); }, x, y);
+  map(
+      n, out, [](F a, F b) { return fmul(a, b); }, x, y);
 }
 
 // silu(g) = g sigmoid(g); out = silu(g) u
 void silu_mul_kernel(const float* gate, const float* up, float* out, int64_t n) {
-  map(n, out, [](F g, F u) { return fmul(fmul(g, sigmoid16(g)), u); }, gate, up);
+  map(
+      n, out, [](F g, F u) { return fmul(fmul(g, sigmoid16(g)), u); }, gate, up);
 }
 
 // dup = dout silu(g); dgate = dout u s (1 + g (1 - s)), s = sigmoid(g)
@@ -161,10 +169,13 @@ void silu_mul_backward_kernel(const float* gate, const float* up, const float* d
     store(dgate + i, fmul(fmul(d, u), fmul(s.value, ffma(g, s.rest, one))));
   };
   int64_t i = 0;
-  for (; i + 16 <= n; i += 16) at(i, [](const float* p) { return fload(p); }, [](float* p, F x) { fstore(p, x); });
+  for (; i + 16 <= n; i += 16)
+    at(
+        i, [](const float* p) { return fload(p); }, [](float* p, F x) { fstore(p, x); });
   const int64_t left = n - i;
   if (left > 0) {
-    at(i, [left](const float* p) { return fload_n(p, left); }, [left](float* p, F x) { fstore_n(p, x, left); });
+    at(
+        i, [left](const float* p) { return fload_n(p, left); }, [left](float* p, F x) { fstore_n(p, x, left); });
   }
 }
 
@@ -192,47 +203,61 @@ RFT_INLINE Gaussian gaussian16(F x) {
 }
 
 void gelu_erf_kernel(const float* x, float* out, int64_t n) {
-  map(n, out, [](F a) { return fmul(a, gaussian16(a).below); }, x);
+  map(
+      n, out, [](F a) { return fmul(a, gaussian16(a).below); }, x);
 }
 
 void gelu_erf_backward_kernel(const float* x, const float* dout, float* dx, int64_t n) {
-  map(n, dx, [](F a, F d) {
+  map(
+      n, dx,
+      [](F a, F d) {
     const Gaussian g = gaussian16(a);
     return fmul(d, ffma(a, g.density, g.below));
-  }, x, dout);
+      },
+      x, dout);
 }
 
 // (1 + tanh u) / 2 = sigmoid(2u), which keeps its relative accuracy where u is very negative.
 // 2u = x (c0 + c1 x^2), c0 = 2 sqrt(2 / pi), c1 = 0.044715 c0
 void gelu_tanh_kernel(const float* x, float* out, int64_t n) {
-  map(n, out, [](F a) {
+  map(
+      n, out,
+      [](F a) {
     const F slope = ffma(fmul(a, a), fset(0.0713548163f), fset(1.59576912f));
     return fmul(a, sigmoid16(fmul(a, slope)));
-  }, x);
+      },
+      x);
 }
 
 // d/dx = s + x s (1 - s) (c0 + 3 c1 x^2)
 void gelu_tanh_backward_kernel(const float* x, const float* dout, float* dx, int64_t n) {
   const F one = fset(1.0f);
-  map(n, dx, [one](F a, F d) {
+  map(
+      n, dx,
+      [one](F a, F d) {
     const F square = fmul(a, a);
     const Logistic s = logistic16(fmul(a, ffma(square, fset(0.0713548163f), fset(1.59576912f))));
     const F slope = fmul(a, ffma(square, fset(0.214064449f), fset(1.59576912f)));
     return fmul(d, fmul(s.value, ffma(slope, s.rest, one)));
-  }, x, dout);
+      },
+      x, dout);
 }
 
 void quick_gelu_kernel(const float* x, float* out, int64_t n) {
-  map(n, out, [](F a) { return fmul(a, sigmoid16(fmul(a, fset(1.702f)))); }, x);
+  map(
+      n, out, [](F a) { return fmul(a, sigmoid16(fmul(a, fset(1.702f)))); }, x);
 }
 
 void quick_gelu_backward_kernel(const float* x, const float* dout, float* dx, int64_t n) {
   const F one = fset(1.0f);
-  map(n, dx, [one](F a, F d) {
+  map(
+      n, dx,
+      [one](F a, F d) {
     const F u = fmul(a, fset(1.702f));
     const Logistic s = logistic16(u);
     return fmul(d, fmul(s.value, ffma(u, s.rest, one)));
-  }, x, dout);
+      },
+      x, dout);
 }
 
 void adamw_kernel(float* p, const float* g, float* m, float* v, int64_t n, float gscale, float lr, float beta1,
@@ -250,10 +275,13 @@ void adamw_kernel(float* p, const float* g, float* m, float* v, int64_t n, float
     store(p + i, fadd(old, ffma(old, shrink, update)));
   };
   int64_t i = 0;
-  for (; i + 16 <= n; i += 16) at(i, [](const float* q) { return fload(q); }, [](float* q, F x) { fstore(q, x); });
+  for (; i + 16 <= n; i += 16)
+    at(
+        i, [](const float* q) { return fload(q); }, [](float* q, F x) { fstore(q, x); });
   const int64_t left = n - i;
   if (left > 0) {
-    at(i, [left](const float* q) { return fload_n(q, left); }, [left](float* q, F x) { fstore_n(q, x, left); });
+    at(
+        i, [left](const float* q) { return fload_n(q, left); }, [left](float* q, F x) { fstore_n(q, x, left); });
   }
 }
 
@@ -284,9 +312,16 @@ void f32_to_f16_kernel(const float* x, uint16_t* y, int64_t n) {
 }
 
 constexpr VmathKernels vmath_kernels() {
-  return {sum_kernel, dot_kernel, sum_squares_kernel, max_kernel, exp_sum_kernel, exp_sum_weighted_kernel, add_kernel,
-          axpy_kernel, scale_kernel, mul_kernel, silu_mul_kernel, silu_mul_backward_kernel, gelu_erf_kernel,
-          gelu_erf_backward_kernel, gelu_tanh_kernel, gelu_tanh_backward_kernel, quick_gelu_kernel,
-          quick_gelu_backward_kernel, adamw_kernel, bf16_to_f32_kernel, f32_to_bf16_kernel, f16_to_f32_kernel,
+  return {sum_kernel,         dot_kernel,
+          sum_squares_kernel, max_kernel,
+          exp_sum_kernel,     exp_sum_weighted_kernel,
+          add_kernel,         axpy_kernel,
+          scale_kernel,       mul_kernel,
+          silu_mul_kernel,    silu_mul_backward_kernel,
+          gelu_erf_kernel,    gelu_erf_backward_kernel,
+          gelu_tanh_kernel,   gelu_tanh_backward_kernel,
+          quick_gelu_kernel,  quick_gelu_backward_kernel,
+          adamw_kernel,       bf16_to_f32_kernel,
+          f32_to_bf16_kernel, f16_to_f32_kernel,
           f32_to_f16_kernel};
 }

@@ -29,7 +29,8 @@ Tensor::Block::Block(std::shared_ptr<Pool> p, size_t bytes, Purpose purpose)
 
 Tensor::Block::~Block() { pool->release(data, bytes, purpose); }
 
-Tensor::Tensor(std::shared_ptr<Pool> pool, Shape shape, Dtype dtype, Purpose purpose) : body_(std::make_shared<Body>()) {
+Tensor::Tensor(std::shared_ptr<Pool> pool, Shape shape, Dtype dtype, Purpose purpose)
+    : body_(std::make_shared<Body>()) {
   body_->count = element_count(shape);
   body_->shape = std::move(shape);
   body_->dtype = dtype;

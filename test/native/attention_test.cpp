@@ -1,9 +1,9 @@
 // Attention: the op through op_checks.h, then what makes a rollout and its training pass agree: the same bits from an
 // unshared sequence, from a shared prompt, and from the cached decode, on every instruction set and thread count.
+#include "op_checks.h"
 #include "ops/attention/cached.h"
 #include "ops/attention/passes.h"
 #include "ops/ops.h"
-#include "op_checks.h"
 #include "simd/vmath.h"
 
 using namespace rft;
@@ -42,8 +42,7 @@ Array reference(const Array& q, const Array& k, const Array& v, const std::vecto
         for (double& x : scores) sum += x = std::exp(x - most);
         double* o = &out[size_t((s.q_begin + i) * h.q_width() + head * h.D)];
         for (size_t j = 0; j < keys.size(); ++j)
-          for (int64_t d = 0; d < h.D; ++d)
-            o[d] += scores[j] / sum * v[size_t(keys[j] * h.kv_width() + column + d)];
+          for (int64_t d = 0; d < h.D; ++d) o[d] += scores[j] / sum * v[size_t(keys[j] * h.kv_width() + column + d)];
       }
   return out;
 }
@@ -85,8 +84,7 @@ void test_cases() {
   check_case(attention_case("not causal T 19 D 64", 19, 19, {{0, 19, 0, 0, 0, 19, 0}}, {2, 1, 64}));
   check_case(attention_case("fewer queries than keys", 5, 23, {{0, 5, 0, 0, 0, 23, 1}}, {2, 2, 16}));
   // Queries 0 and 1 see nothing of region 1; without region 0 they see nothing at all.
-  check_case(
-      with_single_keys(attention_case("fewer keys than queries", 5, 3, {{0, 5, 0, 0, 0, 3, 1}}, {2, 1, 16})));
+  check_case(with_single_keys(attention_case("fewer keys than queries", 5, 3, {{0, 5, 0, 0, 0, 3, 1}}, {2, 1, 16})));
   check_case(attention_case("fewer own keys than queries after a prompt", 5, 7, {{0, 5, 0, 4, 4, 3, 1}}, {2, 1, 16}));
   // [gap][prompt 9][r1 4][r2 1][gap][r3 6][another sequence 3][gap], some segments empty.
   check_case(attention_case("a pack with gaps", 30, 30,
@@ -99,14 +97,14 @@ void test_cases() {
                              {27, 0, 0, 0, 27, 2, 1}},
                             {4, 2, 16}, {0, 1, 16, 17, 27, 28, 29}, {0, 1, 16, 17, 27, 28, 29}));
   // Regions that overlap without being equal: a turn that sees its prompt and the first turn as one region.
-  check_case(attention_case("overlapping regions", 26, 26,
-                            {{0, 10, 0, 0, 0, 10, 1}, {10, 6, 0, 10, 10, 6, 1}, {16, 5, 0, 16, 16, 5, 1},
-                             {21, 5, 3, 4, 21, 5, 0}},
-                            {2, 2, 32}));
-  check_case(attention_case("windows", 24, 24, {{0, 8, 0, 0, 0, 8, 0}, {8, 12, 0, 0, 8, 12, 0}, {20, 4, 0, 0, 20, 4, 0}},
-                            {2, 2, 20}));
-  check_case(attention_case("a region without queries, a query without keys", 4, 6, {{0, 3, 0, 0, 1, 0, 1}, {3, 1, 0, 2, 4, 0, 1}},
-                            {2, 1, 16}, {0, 1, 2}, {2, 3, 4, 5}));
+  check_case(attention_case(
+      "overlapping regions", 26, 26,
+      {{0, 10, 0, 0, 0, 10, 1}, {10, 6, 0, 10, 10, 6, 1}, {16, 5, 0, 16, 16, 5, 1}, {21, 5, 3, 4, 21, 5, 0}},
+      {2, 2, 32}));
+  check_case(attention_case("windows", 24, 24,
+                            {{0, 8, 0, 0, 0, 8, 0}, {8, 12, 0, 0, 8, 12, 0}, {20, 4, 0, 0, 20, 4, 0}}, {2, 2, 20}));
+  check_case(attention_case("a region without queries, a query without keys", 4, 6,
+                            {{0, 3, 0, 0, 1, 0, 1}, {3, 1, 0, 2, 4, 0, 1}}, {2, 1, 16}, {0, 1, 2}, {2, 3, 4, 5}));
   check_case(attention_case("no segments", 3, 3, {}, {2, 1, 16}, {0, 1, 2}, {0, 1, 2}));
 }
 
@@ -119,16 +117,24 @@ void test_refusals() {
   const auto call = [&](Shape q, Shape k, Shape v, std::vector<Segment> s, int heads, int kv_heads) {
     ops::attention(ctx, zeros(q), zeros(k), zeros(v), s, heads, kv_heads, 1.0f);
   };
-  verify_error("refuses a query range", {"segment 0 queries", "[0, 4)", "[2, 5)"},
-             [&] { call({4, 8}, {4, 8}, {4, 8}, {{2, 3, 0, 0, 0, 4, 1}}, 1, 1); });
-  verify_error("refuses a key range", {"segment 1 region 0", "[0, 4)", "[-1, 1)"},
-             [&] { call({4, 8}, {4, 8}, {4, 8}, {{0, 1, 0, 0, 0, 1, 1}, {1, 1, -1, 2, 0, 1, 1}}, 1, 1); });
-  verify_error("refuses one query in two segments", {"each query in one segment", "query 1"},
-             [&] { call({4, 8}, {4, 8}, {4, 8}, {{0, 2, 0, 0, 0, 2, 1}, {1, 2, 0, 0, 0, 2, 1}}, 1, 1); });
-  verify_error("refuses heads", {"multiple of kv heads", "3 heads, 2 kv heads"},
-             [&] { call({4, 12}, {4, 8}, {4, 8}, {}, 3, 2); });
-  verify_error("refuses a key width", {"attention k", "(T, 8)", "(4,4)"}, [&] { call({4, 16}, {4, 4}, {4, 8}, {}, 4, 2); });
-  verify_error("refuses a value shape", {"attention v", "(4,8)", "(3,8)"}, [&] { call({4, 8}, {4, 8}, {3, 8}, {}, 1, 1); });
+  verify_error("refuses a query range", {"segment 0 queries", "[0, 4)", "[2, 5)"}, [&] {
+    call({4, 8}, {4, 8}, {4, 8}, {{2, 3, 0, 0, 0, 4, 1}}, 1, 1);
+  });
+  verify_error("refuses a key range", {"segment 1 region 0", "[0, 4)", "[-1, 1)"}, [&] {
+    call({4, 8}, {4, 8}, {4, 8}, {{0, 1, 0, 0, 0, 1, 1}, {1, 1, -1, 2, 0, 1, 1}}, 1, 1);
+  });
+  verify_error("refuses one query in two segments", {"each query in one segment", "query 1"}, [&] {
+    call({4, 8}, {4, 8}, {4, 8}, {{0, 2, 0, 0, 0, 2, 1}, {1, 2, 0, 0, 0, 2, 1}}, 1, 1);
+  });
+  verify_error("refuses heads", {"multiple of kv heads", "3 heads, 2 kv heads"}, [&] {
+    call({4, 12}, {4, 8}, {4, 8}, {}, 3, 2);
+  });
+  verify_error("refuses a key width", {"attention k", "(T, 8)", "(4,4)"}, [&] {
+    call({4, 16}, {4, 4}, {4, 8}, {}, 4, 2);
+  });
+  verify_error("refuses a value shape", {"attention v", "(4,8)", "(3,8)"}, [&] {
+    call({4, 8}, {4, 8}, {3, 8}, {}, 1, 1);
+  });
 }
 
 // ------------------------------------------------------------------ one sequence, three ways
@@ -154,7 +160,8 @@ struct Sequences {
 Sequences random_sequences(Random& random) {
   const Heads shapes[] = {{1, 1, 16}, {4, 2, 20}, {5, 1, 32}, {7, 1, 64}, {2, 2, 80}, {2, 1, 128}, {8, 4, 16}};
   Sequences s{shapes[random.below(7)], random.below(4) ? random.below(90) : 200 + random.below(500), {}, {}, {}, {}};
-  for (int64_t g = 1 + random.below(5); g > 0; --g) s.completions.push_back(1 + random.below(random.below(5) ? 20 : 150));
+  for (int64_t g = 1 + random.below(5); g > 0; --g)
+    s.completions.push_back(1 + random.below(random.below(5) ? 20 : 150));
   s.q = random.normals(s.tokens() * s.h.q_width(), 1.5);
   s.k = random.normals(s.tokens() * s.h.kv_width());
   s.v = random.normals(s.tokens() * s.h.kv_width());
@@ -165,8 +172,8 @@ Floats attend(const Heads& h, const Floats& q, const Floats& k, const Floats& v,
   Ctx ctx = make_ctx(std::make_shared<Pool>(Device::Cpu));
   return download(ops::attention(ctx, ctx.from(q.data(), {int64_t(q.size()) / h.q_width(), h.q_width()}),
                                  ctx.from(k.data(), {int64_t(k.size()) / h.kv_width(), h.kv_width()}),
-                                 ctx.from(v.data(), {int64_t(v.size()) / h.kv_width(), h.kv_width()}), segments, h.heads,
-                                 h.kv_heads, h.scale()));
+                                 ctx.from(v.data(), {int64_t(v.size()) / h.kv_width(), h.kv_width()}), segments,
+                                 h.heads, h.kv_heads, h.scale()));
 }
 
 Floats rows_of(const Floats& x, int64_t width, int64_t begin, int64_t count) {
@@ -233,7 +240,8 @@ std::string three_ways(const Sequences& s) {
 void test_three_ways() {
   const int threads = num_threads();
   const simd::Isa best = simd::isa();
-  for (auto [isa, name] : {std::pair{simd::Isa::Portable, "portable"}, {simd::Isa::Avx2, "avx2"}, {simd::Isa::Avx512, "avx512"}}) {
+  for (auto [isa, name] :
+       {std::pair{simd::Isa::Portable, "portable"}, {simd::Isa::Avx2, "avx2"}, {simd::Isa::Avx512, "avx512"}}) {
     try {
       simd::set_isa_for_test(isa);
     } catch (const Error&) {
@@ -241,14 +249,15 @@ void test_three_ways() {
     }
     for (int n : {1, 2}) {
       set_num_threads(n);
-      verify(concat("shared, unshared and cached agree bit for bit, ", name, ", threads ", n), [&, isa = isa]() -> std::string {
-        Random random(uint64_t(100 + n));
-        for (int i = 0; i < (isa == simd::Isa::Portable ? 12 : 60); ++i) {
-          const auto detail = three_ways(random_sequences(random));
-          if (!detail.empty()) return detail;
-        }
-        return "";
-      });
+      verify(concat("shared, unshared and cached agree bit for bit, ", name, ", threads ", n),
+             [&, isa = isa]() -> std::string {
+               Random random(uint64_t(100 + n));
+               for (int i = 0; i < (isa == simd::Isa::Portable ? 12 : 60); ++i) {
+                 const auto detail = three_ways(random_sequences(random));
+                 if (!detail.empty()) return detail;
+               }
+               return "";
+             });
     }
   }
   simd::set_isa_for_test(best);
@@ -266,17 +275,20 @@ void test_decode_batch() {
     for (int64_t i = 0; i < 70; ++i) {
       const int64_t prompt = i < 40 ? 0 : i < 45 ? 100 : 160, length = i < 40 ? 90 : i < 45 ? 0 : 33;
       const int64_t own = 200 + random.below(100), own_length = i % 9 == 3 ? 0 : random.below(80);
-      rows.push_back({length ? at(k, prompt) : nullptr, length ? at(v, prompt) : nullptr, length, at(k, own), at(v, own), own_length});
+      rows.push_back({length ? at(k, prompt) : nullptr, length ? at(v, prompt) : nullptr, length, at(k, own),
+                      at(v, own), own_length});
     }
     const Floats q = random.normals(70 * h.q_width());
     Floats together(q.size());
     ops::cached_attention(q.data(), together.data(), rows, h.heads, h.kv_heads, h.D, h.scale());
     for (int64_t i = 0; i < 70; ++i) {
       Floats alone(size_t(h.q_width()));
-      ops::cached_attention(q.data() + i * h.q_width(), alone.data(), {rows[size_t(i)]}, h.heads, h.kv_heads, h.D, h.scale());
+      ops::cached_attention(q.data() + i * h.q_width(), alone.data(), {rows[size_t(i)]}, h.heads, h.kv_heads, h.D,
+                            h.scale());
       const auto detail = compare_bits(concat("row ", i), rows_of(together, h.q_width(), i, 1), alone);
       if (!detail.empty()) return detail;
-      if (rows[size_t(i)].prompt_len + rows[size_t(i)].own_len == 0 && alone != Floats(alone.size(), 0.0f)) return "a row without keys is not 0";
+      if (rows[size_t(i)].prompt_len + rows[size_t(i)].own_len == 0 && alone != Floats(alone.size(), 0.0f))
+        return "a row without keys is not 0";
     }
     return "";
   });
@@ -333,7 +345,8 @@ void test_shared_gradients() {
     std::vector<Segment> together, apart;
     std::vector<int64_t> source;  // row of the shared pack that a row of the unshared one copies
     for (size_t i = 0; i < s.completions.size(); ++i) {
-      const int32_t b = int32_t(s.begin(i)), n = int32_t(s.completions[i]), P = int32_t(s.prompt), at = int32_t(source.size());
+      const int32_t b = int32_t(s.begin(i)), n = int32_t(s.completions[i]), P = int32_t(s.prompt),
+                    at = int32_t(source.size());
       together.push_back({b, n, 0, P, b, n, 1});
       apart.push_back({at, P + n, 0, 0, at, P + n, 1});
       for (int64_t r = 0; r < P; ++r) source.push_back(r);
@@ -380,7 +393,8 @@ void test_extremes() {
     const Heads h{1, 1, 16};
     Random random(4);
     for (double mean : {-25.0, 25.0}) {
-      const Floats q = random.normals(9 * 16, 1, 50), k = random.normals(9 * 16, 1, mean * 2), v = random.normals(9 * 16);
+      const Floats q = random.normals(9 * 16, 1, 50), k = random.normals(9 * 16, 1, mean * 2),
+                   v = random.normals(9 * 16);
       const Floats out = attend(h, q, k, v, {{0, 9, 0, 0, 0, 9, 1}});
       for (float x : out)
         if (!std::isfinite(x)) return concat("an output of ", x);

@@ -22,10 +22,8 @@ inline int failures = 0;
 // Prints `ok <name>` or `FAIL <name>: <detail>`; an empty detail is a pass. Names hold no colon.
 inline void report(const std::string& name, const std::string& detail) {
   failures += !detail.empty();
-  if (detail.empty())
-    std::printf("ok %s\n", name.c_str());
-  else
-    std::printf("FAIL %s: %s\n", name.c_str(), detail.c_str());
+  if (detail.empty()) std::printf("ok %s\n", name.c_str());
+  else std::printf("FAIL %s: %s\n", name.c_str(), detail.c_str());
   std::fflush(stdout);
 }
 

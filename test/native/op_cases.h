@@ -18,11 +18,11 @@ inline Case embed_case(int64_t V, int64_t C, std::vector<int32_t> ids) {
           .run = [](Ctx& ctx, const Tensors& in) { return Tensors{ops::embed(ctx, in[0], in[1])}; },
           .reference =
               [=](const Arrays& in) {
-                Array y;
-                for (double id : in[0])
-                  for (int64_t c = 0; c < C; ++c) y.push_back(in[1][size_t(int64_t(id) * C + c)]);
-                return Arrays{y};
-              },
+    Array y;
+    for (double id : in[0])
+      for (int64_t c = 0; c < C; ++c) y.push_back(in[1][size_t(int64_t(id) * C + c)]);
+    return Arrays{y};
+          },
           .kept = Kept{{"ids"}}};
 }
 
@@ -32,20 +32,20 @@ inline Case linear_case(int64_t T, int64_t K, int64_t N, bool with_bias) {
          .inputs = {batched(normal_input("x", {T, K}, 1)), normal_input("w", {N, K}, 2)},
          .run =
              [](Ctx& ctx, const Tensors& in) {
-               return Tensors{ops::linear(ctx, in[0], in[1], in.size() > 2 ? in[2] : Tensor())};
-             },
+    return Tensors{ops::linear(ctx, in[0], in[1], in.size() > 2 ? in[2] : Tensor())};
+         },
          .reference =
              [=](const Arrays& in) {
-               Array y;
-               for (int64_t t = 0; t < T; ++t)
-                 for (int64_t n = 0; n < N; ++n) {
-                   double sum = with_bias ? in[2][size_t(n)] : 0;
-                   for (int64_t k = 0; k < K; ++k) sum += in[0][size_t(t * K + k)] * in[1][size_t(n * K + k)];
-                   y.push_back(sum);
-                 }
-               return Arrays{y};
-             },
-         .kept = Kept{{"x", "w"}}};
+    Array y;
+    for (int64_t t = 0; t < T; ++t)
+      for (int64_t n = 0; n < N; ++n) {
+        double sum = with_bias ? in[2][size_t(n)] : 0;
+        for (int64_t k = 0; k < K; ++k) sum += in[0][size_t(t * K + k)] * in[1][size_t(n * K + k)];
+        y.push_back(sum);
+      }
+    return Arrays{y};
+         },
+      .kept = Kept{{"x", "w"}}};
   if (with_bias) c.inputs.push_back(normal_input("bias", {N}, 3));
   return c;
 }
@@ -60,16 +60,15 @@ inline Case rms_norm_case(int64_t T, int64_t C, int64_t groups = 1, double scale
           .run = [=](Ctx& ctx, const Tensors& in) { return Tensors{ops::rms_norm(ctx, in[0], in[1], float(eps))}; },
           .reference =
               [=](const Arrays& in) {
-                Array y;
-                for (size_t r = 0; r < size_t(T * groups); ++r) {
-                  const double* x = in[0].data() + r * size_t(C);
-                  double squares = 0;
-                  for (int64_t c = 0; c < C; ++c) squares += x[c] * x[c];
-                  for (int64_t c = 0; c < C; ++c)
-                    y.push_back(x[c] / std::sqrt(squares / double(C) + eps) * in[1][size_t(c)]);
-                }
-                return Arrays{y};
-              },
+    Array y;
+    for (size_t r = 0; r < size_t(T * groups); ++r) {
+      const double* x = in[0].data() + r * size_t(C);
+      double squares = 0;
+      for (int64_t c = 0; c < C; ++c) squares += x[c] * x[c];
+      for (int64_t c = 0; c < C; ++c) y.push_back(x[c] / std::sqrt(squares / double(C) + eps) * in[1][size_t(c)]);
+    }
+    return Arrays{y};
+          },
           .kept = Kept{{"x", "w"}, {T * groups * 4}}};
 }
 
@@ -83,18 +82,18 @@ inline Case layer_norm_case(int64_t T, int64_t C, double mean = 0) {
                      const Tensors& in) { return Tensors{ops::layer_norm(ctx, in[0], in[1], in[2], float(eps))}; },
           .reference =
               [=](const Arrays& in) {
-                Array y;
-                for (size_t r = 0; r < size_t(T); ++r) {
-                  const double* x = in[0].data() + r * size_t(C);
-                  double sum = 0, squares = 0;
-                  for (int64_t c = 0; c < C; ++c) sum += x[c];
-                  for (int64_t c = 0; c < C; ++c) squares += std::pow(x[c] - sum / double(C), 2);
-                  for (int64_t c = 0; c < C; ++c)
-                    y.push_back((x[c] - sum / double(C)) / std::sqrt(squares / double(C) + eps) * in[1][size_t(c)] +
-                                in[2][size_t(c)]);
-                }
-                return Arrays{y};
-              },
+    Array y;
+    for (size_t r = 0; r < size_t(T); ++r) {
+      const double* x = in[0].data() + r * size_t(C);
+      double sum = 0, squares = 0;
+      for (int64_t c = 0; c < C; ++c) sum += x[c];
+      for (int64_t c = 0; c < C; ++c) squares += std::pow(x[c] - sum / double(C), 2);
+      for (int64_t c = 0; c < C; ++c)
+        y.push_back((x[c] - sum / double(C)) / std::sqrt(squares / double(C) + eps) * in[1][size_t(c)] +
+                    in[2][size_t(c)]);
+    }
+    return Arrays{y};
+          },
           .kept = Kept{{"x", "w"}, {T * 8}}};
 }
 
@@ -111,17 +110,17 @@ inline Case rope_case(int64_t T, int64_t heads, int64_t half) {
           .run = [](Ctx& ctx, const Tensors& in) { return Tensors{ops::rope(ctx, in[0], in[1], in[2])}; },
           .reference =
               [=](const Arrays& in) {
-                Array y(in[0].size());
-                for (int64_t t = 0; t < T; ++t)
-                  for (int64_t h = 0; h < heads; ++h)
-                    for (int64_t i = 0; i < half; ++i) {
-                      const size_t low = size_t((t * heads + h) * 2 * half + i), high = low + size_t(half);
-                      const double c = in[1][size_t(t * half + i)], s = in[2][size_t(t * half + i)];
-                      y[low] = in[0][low] * c - in[0][high] * s;
-                      y[high] = in[0][high] * c + in[0][low] * s;
-                    }
-                return Arrays{y};
-              },
+    Array y(in[0].size());
+    for (int64_t t = 0; t < T; ++t)
+      for (int64_t h = 0; h < heads; ++h)
+        for (int64_t i = 0; i < half; ++i) {
+          const size_t low = size_t((t * heads + h) * 2 * half + i), high = low + size_t(half);
+          const double c = in[1][size_t(t * half + i)], s = in[2][size_t(t * half + i)];
+          y[low] = in[0][low] * c - in[0][high] * s;
+          y[high] = in[0][high] * c + in[0][low] * s;
+        }
+    return Arrays{y};
+          },
           .kept = Kept{{"cos", "sin"}}};
 }
 
@@ -135,10 +134,10 @@ Case elementwise_case(const std::string& op, int64_t T, int64_t F, const std::ve
          .run = [run](Ctx& ctx, const Tensors& in) { return Tensors{run(ctx, in)}; },
          .reference =
              [formula](const Arrays& in) {
-               Array y;
-               for (size_t i = 0; i < in[0].size(); ++i) y.push_back(formula(in[0][i], in.back()[i]));
-               return Arrays{y};
-             },
+    Array y;
+    for (size_t i = 0; i < in[0].size(); ++i) y.push_back(formula(in[0][i], in.back()[i]));
+    return Arrays{y};
+         },
          .kept = kept};
   for (size_t i = 0; i < names.size(); ++i) c.inputs.push_back(batched(normal_input(names[i], {T, F}, i + 1, scale)));
   return c;
@@ -181,16 +180,16 @@ inline Case split_columns_case(int64_t T, std::vector<int64_t> widths) {
           .run = [=](Ctx& ctx, const Tensors& in) { return ops::split_columns(ctx, in[0], widths); },
           .reference =
               [=](const Arrays& in) {
-                Arrays parts;
-                int64_t offset = 0;
-                for (int64_t w : widths) {
-                  parts.emplace_back();
-                  for (int64_t t = 0; t < T; ++t)
-                    for (int64_t c = 0; c < w; ++c) parts.back().push_back(in[0][size_t(t * W + offset + c)]);
-                  offset += w;
-                }
-                return parts;
-              },
+    Arrays parts;
+    int64_t offset = 0;
+    for (int64_t w : widths) {
+      parts.emplace_back();
+      for (int64_t t = 0; t < T; ++t)
+        for (int64_t c = 0; c < w; ++c) parts.back().push_back(in[0][size_t(t * W + offset + c)]);
+      offset += w;
+    }
+    return parts;
+          },
           .kept = Kept{}};
 }
 
@@ -204,11 +203,11 @@ inline Case gather_rows_case(int64_t T, int64_t C, std::vector<int32_t> rows) {
           .run = [](Ctx& ctx, const Tensors& in) { return Tensors{ops::gather_rows(ctx, in[0], in[1])}; },
           .reference =
               [=](const Arrays& in) {
-                Array y;
-                for (double row : in[1])
-                  for (int64_t c = 0; c < C; ++c) y.push_back(in[0][size_t(int64_t(row) * C + c)]);
-                return Arrays{y};
-              },
+    Array y;
+    for (double row : in[1])
+      for (int64_t c = 0; c < C; ++c) y.push_back(in[0][size_t(int64_t(row) * C + c)]);
+    return Arrays{y};
+          },
           .kept = Kept{{"rows"}}};
 }
 
@@ -221,11 +220,10 @@ inline Case scatter_rows_case(int64_t T, int64_t C, std::vector<int32_t> rows) {
           .run = [](Ctx& ctx, const Tensors& in) { return Tensors{ops::scatter_rows(ctx, in[0], in[1], in[2])}; },
           .reference =
               [=](const Arrays& in) {
-                Array y = in[0];
-                for (int64_t i = 0; i < N * C; ++i)
-                  y[size_t(int64_t(in[1][size_t(i / C)]) * C + i % C)] = in[2][size_t(i)];
-                return Arrays{y};
-              },
+    Array y = in[0];
+    for (int64_t i = 0; i < N * C; ++i) y[size_t(int64_t(in[1][size_t(i / C)]) * C + i % C)] = in[2][size_t(i)];
+    return Arrays{y};
+          },
           .kept = Kept{{"rows"}}};
 }
 

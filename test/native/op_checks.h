@@ -184,10 +184,8 @@ inline std::string check_rows(const Case& c, const Result& all, const RunOptions
   Case part = c;
   for (Input& in : part.inputs)
     if (in.batched) {
-      if (in.is_int)
-        in.ints = {in.ints.begin() + begin, in.ints.begin() + end};
-      else
-        in.values = slice(in.values, rows, begin, end);
+      if (in.is_int) in.ints = {in.ints.begin() + begin, in.ints.begin() + end};
+      else in.values = slice(in.values, rows, begin, end);
       in.shape[0] = end - begin;
     }
   RunOptions part_options;

@@ -52,7 +52,8 @@ Array reference(const Floats& logits, const SampleOptions& o, const std::vector<
 }
 
 // Walks u over a grid: the share of each token must be its probability to within the grid's step.
-std::string check_shares(const Floats& logits, const SampleOptions& options, const std::vector<uint8_t>& forbidden = {}) {
+std::string check_shares(const Floats& logits, const SampleOptions& options,
+                         const std::vector<uint8_t>& forbidden = {}) {
   const Array wanted = reference(logits, options, forbidden);
   const int steps = 4000;
   Array share(logits.size(), 0.0);
@@ -64,7 +65,8 @@ std::string check_shares(const Floats& logits, const SampleOptions& options, con
   }
   for (size_t i = 0; i < wanted.size(); ++i) {
     if (wanted[i] == 0 && share[i] > 0) return concat("token ", i, " was drawn although it is not kept");
-    if (std::abs(share[i] - wanted[i]) > 1.5 / steps) return concat("token ", i, " has share ", share[i], ", expected ", wanted[i]);
+    if (std::abs(share[i] - wanted[i]) > 1.5 / steps)
+      return concat("token ", i, " has share ", share[i], ", expected ", wanted[i]);
   }
   return "";
 }
@@ -77,8 +79,9 @@ void test_shares() {
     const Floats logits = random.normals(V, 2);
     std::vector<uint8_t> forbidden(size_t(V), 0);
     for (int64_t i = 1; i < V; i += 3) forbidden[size_t(i)] = 1;
-    for (const SampleOptions& o : {with(0, 1, 0), with(5, 1, 0), with(0, 0.8f, 0), with(0, 1, 0.1f), with(20, 0.9f, 0.05f),
-                                   with(int32_t(V), 0.999f, 0), with(1, 1, 0), with(0, 0.0f, 0), with(0, 1, 1)}) {
+    for (const SampleOptions& o :
+         {with(0, 1, 0), with(5, 1, 0), with(0, 0.8f, 0), with(0, 1, 0.1f), with(20, 0.9f, 0.05f),
+          with(int32_t(V), 0.999f, 0), with(1, 1, 0), with(0, 0.0f, 0), with(0, 1, 1)}) {
       const auto name = concat("shares, V ", V, " top_k ", o.top_k, " top_p ", o.top_p, " min_p ", o.min_p);
       verify(name, [&] { return check_shares(logits, o); });
       verify(name + " forbidden", [&] { return check_shares(logits, o, forbidden); });

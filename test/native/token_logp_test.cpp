@@ -116,7 +116,8 @@ std::string check_row(const Floats& logits, int32_t target, float temperature = 
   const double most = *std::max_element(z.begin(), z.end()), lse = z[size_t(target)] - e.logp;
   for (size_t j = 0; j < z.size(); ++j) {
     const double p = std::exp(z[j] - most) / std::exp(lse - most);
-    const double d = ((int32_t(j) == target) - p - (p > 0 ? 0.5 * p * (z[j] - lse + e.entropy) : 0)) / double(temperature);
+    const double d =
+        ((int32_t(j) == target) - p - (p > 0 ? 0.5 * p * (z[j] - lse + e.entropy) : 0)) / double(temperature);
     if (!(std::abs(row.dlogits[j] - d) <= 2e-6 / double(temperature)))
       return concat("gradient of logit ", j, " is ", row.dlogits[j], ", expected ", d);
   }
@@ -128,7 +129,8 @@ void test_bad_rows() {
   for (int64_t extra : {1, 17, 63}) {
     const auto around = [&](double mean) { return random.normals(2048 + extra, 1, mean); };
     verify(concat("all logits near -1e4, V 2048 + ", extra), [&] { return check_row(around(-1e4), 5); });
-    verify(concat("all logits near -50, V 2048 + ", extra), [&] { return check_row(around(-50), int32_t(2047 + extra)); });
+    verify(concat("all logits near -50, V 2048 + ", extra),
+           [&] { return check_row(around(-50), int32_t(2047 + extra)); });
     verify(concat("one logit of 3e4, V 2048 + ", extra), [&] {
       Floats z = around(0);
       z[3] = 3e4f;
@@ -160,7 +162,8 @@ void test_bad_rows() {
   verify("NaN shows", []() -> std::string {
     Floats z(2000, 0.0f), only(3, std::nanf(""));
     z[1500] = std::nanf("");
-    return std::isnan(through_op(z, 1).logp) && std::isnan(through_op(only, 1).logp) ? "" : "a NaN logit was passed over";
+    return std::isnan(through_op(z, 1).logp) && std::isnan(through_op(only, 1).logp) ? ""
+                                                                                     : "a NaN logit was passed over";
   });
   verify("a row of -inf has no log-prob", []() -> std::string {
     const Row row = through_op(Floats(1100, -kInf), 1);
@@ -246,14 +249,19 @@ void test_refusals() {
   Ctx ctx = make_ctx(std::make_shared<Pool>(Device::Cpu));
   const auto call = [&](Shape x, Shape w, std::vector<int32_t> targets, float temperature) {
     const Floats a(size_t(element_count(x)), 0.0f), b(size_t(element_count(w)), 0.0f);
-    ops::token_logp(ctx, ctx.from(a.data(), x), ctx.from(b.data(), w), ctx.from(targets.data(), {int64_t(targets.size())}),
-                    temperature);
+    ops::token_logp(ctx, ctx.from(a.data(), x), ctx.from(b.data(), w),
+                    ctx.from(targets.data(), {int64_t(targets.size())}), temperature);
   };
-  verify_error("refuses a target past the vocabulary", {"target of row 1", "below 5", "received 5"},
-               [&] { call({2, 3}, {5, 3}, {4, 5}, 1); });
-  verify_error("refuses a negative target", {"target of row 0", "received -1"}, [&] { call({2, 3}, {5, 3}, {-1, 0}, 1); });
+  verify_error("refuses a target past the vocabulary", {"target of row 1", "below 5", "received 5"}, [&] {
+    call({2, 3}, {5, 3}, {4, 5}, 1);
+  });
+  verify_error("refuses a negative target", {"target of row 0", "received -1"}, [&] {
+    call({2, 3}, {5, 3}, {-1, 0}, 1);
+  });
   verify_error("refuses a width", {"token_logp w", "(V, 3)", "(5,4)"}, [&] { call({2, 3}, {5, 4}, {0, 0}, 1); });
-  verify_error("refuses a number of targets", {"token_logp targets", "2 ids", "(1)"}, [&] { call({2, 3}, {5, 3}, {0}, 1); });
+  verify_error("refuses a number of targets", {"token_logp targets", "2 ids", "(1)"}, [&] {
+    call({2, 3}, {5, 3}, {0}, 1);
+  });
   verify_error("refuses a temperature", {"temperature", "positive", "0"}, [&] { call({1, 3}, {5, 3}, {0}, 0); });
 }
 

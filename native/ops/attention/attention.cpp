@@ -7,8 +7,8 @@
 //
 // All scores of a row are kept while it is worked on, so nothing is rescaled on the way: s_j and o_d are chains over d
 // and j in order, l has the fixed order of simd::exp_sum over the row's own n keys. The bits therefore depend on the
-// row's keys alone: not on tiles, threads, other rows, nor on whether the prompt is shared (region 0) or its own part of
-// region 1, nor on whether the keys come from a cache (cached.h).
+// row's keys alone: not on tiles, threads, other rows, nor on whether the prompt is shared (region 0) or its own part
+// of region 1, nor on whether the keys come from a cache (cached.h).
 //
 // Kept for backward: q, k, v, out and lse (H, T); no scores.
 #include <memory>
@@ -35,8 +35,8 @@ void check_shapes(const Tensor& q, const Tensor& k, const Tensor& v, int heads, 
 Tensor attention(Ctx& ctx, const Tensor& q, const Tensor& k, const Tensor& v, const std::vector<Segment>& segments,
                  int heads, int kv_heads, float scale) {
   check_shapes(q, k, v, heads, kv_heads);
-  auto plan = std::make_shared<const attention_detail::Plan>(attention_detail::make_plan(
-      q.dim(0), k.dim(0), segments, heads, kv_heads, int(q.dim(1) / heads), scale));
+  auto plan = std::make_shared<const attention_detail::Plan>(
+      attention_detail::make_plan(q.dim(0), k.dim(0), segments, heads, kv_heads, int(q.dim(1) / heads), scale));
   const Tensor out = ctx.empty(q.shape());
   const Tensor lse = ctx.empty({heads, q.dim(0)});
   attention_detail::forward(ctx, *plan, q, k, v, out, lse);

@@ -42,12 +42,11 @@ Panels::Panels(Ctx& ctx, const Plan& plan, Use use, const Tensor& k, const Tenso
 
 void product_with_prefix(int64_t M, int64_t N, int64_t depth, int64_t packed_depth, const float* A, int64_t lda,
                          const float* packed, float beta, float* C, int64_t ldc) {
-  if (depth == packed_depth)
-    return simd::gemm_packed_serial(Trans::No, M, N, depth, A, lda, packed, beta, C, ldc);
+  if (depth == packed_depth) return simd::gemm_packed_serial(Trans::No, M, N, depth, A, lda, packed, beta, C, ldc);
   const int64_t width = simd::panel_width();
   for (int64_t n = 0; n < N; n += width)
-    simd::gemm_packed_serial(Trans::No, M, std::min(width, N - n), depth, A, lda, packed + n * packed_depth, beta, C + n,
-                             ldc);
+    simd::gemm_packed_serial(Trans::No, M, std::min(width, N - n), depth, A, lda, packed + n * packed_depth, beta,
+                             C + n, ldc);
 }
 
 }  // namespace rft::ops::attention_detail

@@ -68,8 +68,7 @@ void add_tiles(Plan& plan, int segment) {
   const SegmentPlan& s = plan.segments[size_t(segment)];
   int64_t rows = std::min(kTileRows, std::max(kLeastRows, kScores / std::max<int64_t>(s.keys(), 1)));
   int64_t queries = std::max<int64_t>(1, rows / plan.group());
-  for (int64_t i = 0; i < s.q_len; i += queries)
-    plan.tiles.push_back({segment, i, std::min(queries, s.q_len - i)});
+  for (int64_t i = 0; i < s.q_len; i += queries) plan.tiles.push_back({segment, i, std::min(queries, s.q_len - i)});
 }
 
 // Union-find over segments, joined by the blocks they see.

@@ -28,10 +28,8 @@ void backward_base(const int32_t* rows, int64_t N, const Tensor& dy, const GradT
   float* grad = dbase.grad.f32();
   for_rows(dy.rows(), C, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      if (!replaced[size_t(t)])
-        put_row(dout + t * C, dbase.beta, grad + t * C, C);
-      else if (dbase.beta == 0.0f)
-        std::fill_n(grad + t * C, C, 0.0f);
+      if (!replaced[size_t(t)]) put_row(dout + t * C, dbase.beta, grad + t * C, C);
+      else if (dbase.beta == 0.0f) std::fill_n(grad + t * C, C, 0.0f);
     }
   });
 }

@@ -28,10 +28,8 @@ void backward(const std::vector<Tensor>& parts, const GradTarget& dx) {
       const int64_t w = row_width(part);
       for (int64_t t = begin; t < end; ++t) {
         float* to = grad + t * W + offset;
-        if (part.grad())
-          put_row(part.grad().f32() + t * w, dx.beta, to, w);
-        else if (dx.beta == 0.0f)
-          std::fill_n(to, w, 0.0f);
+        if (part.grad()) put_row(part.grad().f32() + t * w, dx.beta, to, w);
+        else if (dx.beta == 0.0f) std::fill_n(to, w, 0.0f);
       }
       offset += w;
     }
