@@ -24,6 +24,7 @@ const RANK: Record<string, number> = {
   vision: 2,
   report: 2,
   trainer: 3,
+  plan: 3,
   cli: 4,
 }
 /** The files directly in src: what the package exports. */
