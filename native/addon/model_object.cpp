@@ -248,11 +248,13 @@ Napi::Value ModelObject::generate(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelObject::memory(const Napi::CallbackInfo& info) {
   const MemoryReport r = state(info.Env())->model.pool()->report();
-  const char* names[kPurposes] = {"weights", "gradients", "optimizer", "activations", "kvCache", "workspace"};
+  const char* names[kPurposes] = {"weights", "gradients", "optimizer", "activations", "images", "kvCache", "workspace"};
   auto o = Napi::Object::New(info.Env());
   for (int i = 0; i < kPurposes; ++i) o.Set(names[i], double(r.at_peak[size_t(i)]));
   o.Set("peak", double(r.peak));
   o.Set("live", double(r.total));
+  o.Set("reserved", double(r.reserved));
+  o.Set("imageCacheLimit", double(state(info.Env())->model.images().budget()));
   o.Set("imagesEncoded", double(state(info.Env())->model.images().encoded()));
   return o;
 }

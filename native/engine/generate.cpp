@@ -198,6 +198,12 @@ class Generation {
     s.out.tokens.push_back(token);
     s.out.logp.push_back(logp);
     s.out.entropy.push_back(entropy);
+    // On META every decode step after the first allocates the same: the rest of the completion is filled in.
+    if (ctx_.meta() && s.out.tokens.size() == 2) {
+      s.out.tokens.resize(size_t(options_.max_new_tokens));
+      s.out.logp.resize(s.out.tokens.size());
+      s.out.entropy.resize(s.out.tokens.size());
+    }
     s.done = int64_t(s.out.tokens.size()) >= options_.max_new_tokens;
   }
 

@@ -43,6 +43,7 @@ void ImageFeatures::encode(Ctx& ctx, const Vision& vision, const VisionInput& in
   }
   Ctx inner = ctx;
   inner.tape = keep_tape ? &batch->tape : nullptr;
+  inner.purpose = Purpose::Images;
   batch->features = vision.forward(inner, patches, grids, recompute_blocks, trace);
   batch->taped = keep_tape;
   batches_.push_back(batch);
@@ -96,7 +97,9 @@ Tensor ImageFeatures::place(Ctx& ctx, const Vision& vision, const VisionInput& i
 void ImageFeatures::finish(Ctx& ctx) {
   for (auto& batch : batches_) {
     if (batch->taped && trainable(batch->features) && batch->features.grad()) {
-      batch->tape.backward(ctx);
+      Ctx inner = ctx;
+      inner.purpose = Purpose::Images;
+      batch->tape.backward(inner);
       batch->taped = false;
     }
   }

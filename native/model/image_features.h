@@ -25,6 +25,7 @@ class ImageFeatures {
  public:
   // Bytes of features kept for later steps; the images of a call are always kept until it ends.
   void set_budget(int64_t bytes) { budget_ = bytes; }
+  int64_t budget() const { return budget_; }
 
   // (T,C) embeddings with the image rows replaced. With `keep_tape` images are encoded for training even when nothing
   // else of this call is recorded.

@@ -1,5 +1,6 @@
 #include "tensor/pool.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -7,12 +8,18 @@
 
 namespace rft {
 
+namespace {
+
+constexpr int64_t kSlack = int64_t{64} << 20;  // small models keep every block, so that their steps allocate nothing
+
+}  // namespace
+
 Pool::~Pool() { trim(); }
 
-// Sizes are rounded so that a freed block fits the next tensor of nearly the same size: to 64 bytes when small,
-// else to an eighth of the power of two below.
-size_t Pool::rounded(size_t bytes) {
-  if (bytes <= 4096) return (bytes + 63) / 64 * 64;
+// Sizes are rounded so that a freed block fits the next tensor of nearly the same size: to 64 bytes when small or never
+// freed, else to an eighth of the power of two below.
+size_t Pool::rounded(size_t bytes, Purpose purpose) {
+  if (bytes <= 4096 || purpose <= Purpose::Optimizer) return (bytes + 63) / 64 * 64;
   size_t step = size_t{1} << (63 - __builtin_clzll(bytes));
   step /= 8;
   return (bytes + step - 1) / step * step;
@@ -20,41 +27,59 @@ size_t Pool::rounded(size_t bytes) {
 
 void* Pool::allocate(size_t bytes, Purpose purpose) {
   if (bytes == 0) return nullptr;
-  const size_t size = rounded(bytes);
+  const size_t size = rounded(bytes, purpose);
   std::lock_guard lock(mutex_);
   report_.live[int(purpose)] += int64_t(size);
   report_.total += int64_t(size);
+  highest_ = std::max(highest_, report_.total);
   if (report_.total > report_.peak) {
     report_.peak = report_.total;
     report_.at_peak = report_.live;
   }
-  if (device_ == Device::Meta) return nullptr;
   auto& blocks = free_[size];
   void* block = nullptr;
   if (!blocks.empty()) {
     block = blocks.back();
     blocks.pop_back();
   } else {
-    block = std::aligned_alloc(64, size);
-    if (!block) {
+    make_way(size);
+    if (device_ != Device::Meta) block = std::aligned_alloc(64, size);
+    if (device_ != Device::Meta && !block) {
       report_.live[int(purpose)] -= int64_t(size);
       report_.total -= int64_t(size);
       fail("memory", concat(size, " more bytes"), concat("an out-of-memory error with ", report_.total, " bytes in use"));
     }
+    report_.reserved += int64_t(size);
   }
+  if (device_ == Device::Meta) return nullptr;
 #ifdef RFT_POISON
   std::memset(block, 0xFF, size);
 #endif
   return block;
 }
 
+// Frees kept blocks, largest first, until a new one of this size is within the bound.
+void Pool::make_way(size_t size) {
+  auto bin = free_.end();
+  while (report_.reserved + int64_t(size) > highest_ + kSlack && bin != free_.begin()) {
+    auto& blocks = std::prev(bin)->second;
+    if (blocks.empty()) {
+      --bin;
+      continue;
+    }
+    std::free(blocks.back());
+    blocks.pop_back();
+    report_.reserved -= int64_t(std::prev(bin)->first);
+  }
+}
+
 void Pool::release(void* block, size_t bytes, Purpose purpose) {
   if (bytes == 0) return;
-  const size_t size = rounded(bytes);
+  const size_t size = rounded(bytes, purpose);
   std::lock_guard lock(mutex_);
   report_.live[int(purpose)] -= int64_t(size);
   report_.total -= int64_t(size);
-  if (block) free_[size].push_back(block);
+  free_[size].push_back(block);
 }
 
 MemoryReport Pool::report() const {
@@ -70,8 +95,10 @@ void Pool::reset_peak() {
 
 void Pool::trim() {
   std::lock_guard lock(mutex_);
-  for (auto& [size, blocks] : free_)
+  for (auto& [size, blocks] : free_) {
     for (void* block : blocks) std::free(block);
+    report_.reserved -= int64_t(size * blocks.size());
+  }
   free_.clear();
 }
 

@@ -1,5 +1,6 @@
 // Device memory. A pool hands out 64-byte aligned blocks, keeps freed ones for reuse, and counts live bytes by purpose.
-// On the META device it only counts: no memory is touched, so the peak of a run is known before the run.
+// The process never holds more than the highest number of live bytes so far, plus a little: blocks kept for reuse make way.
+// On the META device it goes through the same motions without touching memory, so what a run needs is known before it.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -13,14 +14,16 @@ namespace rft {
 
 enum class Device : uint8_t { Cpu, Meta };
 
-enum class Purpose : uint8_t { Weights, Gradients, Optimizer, Activations, KvCache, Workspace };
-constexpr int kPurposes = 6;
+// Images: what the vision tower computes, and the features kept of it. The first three live as long as the model.
+enum class Purpose : uint8_t { Weights, Gradients, Optimizer, Activations, Images, KvCache, Workspace };
+constexpr int kPurposes = 7;
 
 struct MemoryReport {
   std::array<int64_t, kPurposes> live{};  // bytes in use now
   std::array<int64_t, kPurposes> at_peak{};  // bytes in use when the total was highest
   int64_t total = 0;
   int64_t peak = 0;
+  int64_t reserved = 0;  // in use or kept for reuse: what the process holds
 };
 
 class Pool {
@@ -40,10 +43,12 @@ class Pool {
   void trim();
 
  private:
-  static size_t rounded(size_t bytes);
+  static size_t rounded(size_t bytes, Purpose purpose);
+  void make_way(size_t size);
   Device device_;
   mutable std::mutex mutex_;
   std::map<size_t, std::vector<void*>> free_;
+  int64_t highest_ = 0;  // total of all time
   MemoryReport report_;
 };
 

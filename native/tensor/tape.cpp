@@ -53,7 +53,8 @@ GradTarget grad_target(Ctx& ctx, const Tensor& x) {
     x.set_grad(own);
   }
   if (x.grad()) return {x.grad(), 1.0f};
-  x.set_grad(ctx.empty(x.shape()));
+  const bool parameter = x.has_memory() && x.purpose() == Purpose::Weights;
+  x.set_grad(Tensor(ctx.pool, x.shape(), Dtype::F32, parameter ? Purpose::Gradients : ctx.purpose));
   return {x.grad(), 0.0f};
 }
 

@@ -35,6 +35,8 @@ class Tensor {
   Dtype dtype() const { return body_->dtype; }
   size_t bytes() const { return size_t(count()) * size_of(dtype()); }
   const std::shared_ptr<Pool>& pool() const { return body_->block->pool; }
+  bool has_memory() const { return body_ && body_->block; }  // false for slots
+  Purpose purpose() const { return body_->block->purpose; }
 
   // nullptr on META. The element type is checked.
   float* f32() const { return static_cast<float*>(data(Dtype::F32)); }

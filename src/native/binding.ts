@@ -15,6 +15,7 @@ import type {
   HeadRows,
   LossInput,
   MemoryReport,
+  MemoryState,
   ModelSpec,
   NativeInfo,
   OptimizerStepInput,
@@ -65,7 +66,7 @@ export interface NativeModel {
     options: GenerateOptions,
     call?: CallOptions<GenerateProgress>,
   ): Promise<Generated[]>
-  memory(): MemoryReport & { live: number; imagesEncoded: number }
+  memory(): MemoryReport & MemoryState
   resetPeak(): void
   dispose(): void
 }

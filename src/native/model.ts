@@ -13,6 +13,7 @@ import type {
   HeadRows,
   LossInput,
   MemoryReport,
+  MemoryState,
   ModelSpec,
   Pack,
   ParameterInfo,
@@ -140,8 +141,8 @@ export class Model implements Disposable {
     return nativeCall((abort) => this.native.generate(requests, options, { abort, onProgress }), signal)
   }
 
-  /** Bytes by purpose at the time of the highest total; bytes live now; images that went through the vision tower. */
-  memory(): MemoryReport & { live: number; imagesEncoded: number } {
+  /** Bytes by purpose at the time of the highest total, and bytes now. */
+  memory(): MemoryReport & MemoryState {
     return this.native.memory()
   }
 

@@ -260,9 +260,23 @@ export interface MemoryReport {
   gradients: number
   optimizer: number
   activations: number
+  /** What the vision tower computes, and the features kept of it. */
+  images: number
   kvCache: number
+  /** Packed weights during generation, and what ops need while they run. */
   workspace: number
   peak: number
+}
+
+/** Bytes now, and what the vision tower has done. */
+export interface MemoryState {
+  live: number
+  /** In use or kept for reuse: what the process holds. */
+  reserved: number
+  /** Bytes of image features that may be kept for later steps. */
+  imageCacheLimit: number
+  /** Images that went through the vision tower so far. */
+  imagesEncoded: number
 }
 
 export interface CudaInfo {
