@@ -14,8 +14,9 @@ constexpr int64_t kLeastRows = 16;
 
 void check(const Segment& s, size_t index, int64_t query_rows, int64_t key_rows) {
   auto range = [&](const char* what, int64_t begin, int64_t len, int64_t rows) {
-    expect(begin >= 0 && len >= 0 && begin + len <= rows, concat("attention segment ", index, " ", what),
-           concat("a range inside [0, ", rows, ")"), concat("[", begin, ", ", begin + len, ")"));
+    if (begin < 0 || len < 0 || begin + len > rows)
+      fail(concat("attention segment ", index, " ", what), concat("a range inside [0, ", rows, ")"),
+           concat("[", begin, ", ", begin + len, ")"));
   };
   range("queries", s.q_begin, s.q_len, query_rows);
   range("region 0", s.kv0_begin, s.kv0_len, key_rows);
@@ -26,7 +27,7 @@ std::vector<int64_t> find_uncovered(int64_t query_rows, const std::vector<Segmen
   std::vector<uint8_t> covered(size_t(query_rows), 0);
   for (auto& s : segments) {
     for (int64_t i = s.q_begin; i < int64_t(s.q_begin) + s.q_len; ++i) {
-      expect(!covered[size_t(i)], "attention segments", "each query in one segment", concat("query ", i, " in two"));
+      if (covered[size_t(i)]) fail("attention segments", "each query in one segment", concat("query ", i, " in two"));
       covered[size_t(i)] = 1;
     }
   }
