@@ -11,6 +11,7 @@ import { describeError, exitCodeOf, exitCodes } from './errors.ts'
 import { addEval } from './eval.ts'
 import { addGenerate } from './generate.ts'
 import type { Io } from './io.ts'
+import { addPlan } from './plan.ts'
 import { addQuickstart } from './quickstart.ts'
 import { addReport } from './report.ts'
 import { addScore } from './score.ts'
@@ -26,6 +27,7 @@ export interface Context {
 
 const commands = [
   addQuickstart,
+  addPlan,
   addTrain,
   addEval,
   addGenerate,

@@ -24,3 +24,11 @@ export function formatDuration(seconds: number): string {
 
 export const formatPercent = (share: number) =>
   Number.isFinite(share) ? `${(share * 100).toFixed(1)} %` : String(share)
+
+/** Three significant digits in binary units: 0 B, 531 KiB, 1.21 GiB. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  const unit = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10))
+  const value = bytes / 1024 ** unit
+  return `${value >= 999.5 ? Math.round(value) : Number(value.toPrecision(3))} ${units[unit]}`
+}

@@ -14,7 +14,7 @@ export interface PromptContext {
   tokenizer: Tokenizer
   template: ChatTemplate
   /** `null` for text models. */
-  processor: ImageProcessor | null
+  processor: Pick<ImageProcessor, 'process'> | null
   /** Longer prompts are refused. */
   maxPromptTokens: number
 }

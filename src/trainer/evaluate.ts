@@ -38,12 +38,12 @@ export interface Evaluation {
 }
 
 /** Prompts generated for at once: bounds the memory that their images take. */
-const CHUNK = 128
+export const EVALUATED_AT_ONCE = 128
 
 /** Answers every prompt once, greedily, and judges the answers with the run's rewards. */
 export async function evaluate(prompts: AsyncIterable<Prompt>, options: EvaluateOptions): Promise<Evaluation> {
   const groups: Group[] = []
-  for await (const chunk of chunks(prompts, CHUNK))
+  for await (const chunk of chunks(prompts, EVALUATED_AT_ONCE))
     for (const group of await answer(chunk, options)) groups.push(withoutImages(group))
   const metrics: Metrics = {}
   const perKind = accuracyPerKind(groups)

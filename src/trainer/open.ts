@@ -106,7 +106,8 @@ function openStream(rows: readonly Row[], { seed, data }: Config): RowStream {
   }
 }
 
-async function freeze(model: Model, prefixes: readonly string[]): Promise<void> {
+/** Takes parameters out of training by the beginning of their names. @throws InputError when none begins so. */
+export async function freeze(model: Model, prefixes: readonly string[]): Promise<void> {
   const names = model.parameters().map((p) => p.name)
   for (const prefix of prefixes) {
     const frozen = names.filter((name) => name.startsWith(prefix))
@@ -149,7 +150,8 @@ async function restore(dir: string, policy: OpenModel, optimizer: Optimizer, tra
   return state
 }
 
-function targetOf(row: Row, { tokenizer }: OpenModel): Int32Array {
+/** Tokens of the row's target. @throws InputError when it has none. */
+export function targetOf(row: Row, { tokenizer }: Pick<OpenModel, 'tokenizer'>): Int32Array {
   if (row.target === null)
     throw new InputError(row.id, 'a target completion to imitate', 'none', 'Supervised training needs one in each row')
   return tokenizer.encodeCompletion(row.target)

@@ -1,12 +1,18 @@
 /** Opens a model folder with everything that turns dataset rows into packs and tokens into text. */
 
-import { type Checkpoint, openCheckpoint } from '../checkpoint/hf_folder.ts'
+import { type Checkpoint, type ModelConfig, openCheckpoint } from '../checkpoint/hf_folder.ts'
 import type { Prompt, Row } from '../core/types.ts'
 import { native } from '../native/binding.ts'
 import { Model } from '../native/model.ts'
 import type { DeviceName, GenerateOptions } from '../native/types.ts'
 import { ChatTemplate, forbiddenTokens, type PromptContext, renderPrompt, Tokenizer } from '../text/index.ts'
-import { defaultImageLimits, ImageProcessor, readProcessorSettings } from '../vision/index.ts'
+import {
+  defaultImageLimits,
+  type ImageLimits,
+  ImageProcessor,
+  type ProcessorSettings,
+  readProcessorSettings,
+} from '../vision/index.ts'
 
 export interface OpenModelOptions {
   device?: 'auto' | 'cpu' | 'cuda'
@@ -85,27 +91,32 @@ export async function openModel(dir: string, options: OpenModelOptions = {}): Pr
   }
 }
 
-async function openPromptContext(checkpoint: Checkpoint, options: OpenModelOptions): Promise<PromptContext> {
-  const { dir, family, config, spec } = checkpoint
+/** Everything that turns rows into prompts. Weights are not looked at. */
+export async function openPromptContext(model: ModelConfig, options: OpenModelOptions): Promise<PromptContext> {
+  const { dir, family, config } = model
   const tokenizer = await Tokenizer.load(dir)
-  const limits = { ...defaultImageLimits, maxPixels: options.maxImagePixels ?? defaultImageLimits.maxPixels }
-  const settings = spec.vision ? await readProcessorSettings(dir, family, spec.vision) : null
-  const processor =
-    settings &&
-    new ImageProcessor(
-      {
-        ...settings,
-        minPixels: options.minPixels ?? settings.minPixels,
-        maxPixels: options.maxPixels ?? settings.maxPixels,
-      },
-      limits,
-    )
+  const settings = await imageSettings(model, options)
   return {
-    ...{ family, tokenizer, processor },
+    ...{ family, tokenizer, processor: settings && new ImageProcessor(settings, imageLimits(options)) },
     vision: family.readVisionTokens(config),
     template: await ChatTemplate.load(dir, tokenizer.namedTokens),
     maxPromptTokens: options.maxPromptTokens ?? Number.POSITIVE_INFINITY,
   }
+}
+
+/** Patches and limits of the resized image; `null` for text models. */
+export async function imageSettings(
+  { dir, family, spec }: ModelConfig,
+  { minPixels, maxPixels }: OpenModelOptions,
+): Promise<ProcessorSettings | null> {
+  if (!spec.vision) return null
+  const settings = await readProcessorSettings(dir, family, spec.vision)
+  return { ...settings, minPixels: minPixels ?? settings.minPixels, maxPixels: maxPixels ?? settings.maxPixels }
+}
+
+/** Limits of image files. */
+export function imageLimits({ maxImagePixels }: OpenModelOptions): ImageLimits {
+  return { ...defaultImageLimits, maxPixels: maxImagePixels ?? defaultImageLimits.maxPixels }
 }
 
 function deviceOf(name: 'auto' | 'cpu' | 'cuda'): DeviceName {

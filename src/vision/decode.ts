@@ -44,6 +44,23 @@ export async function decodeImage(
   return decodeBytes(await readImageBytes(ref, where, limits), describe(ref, where), limits)
 }
 
+/**
+ * Width and height as decoding would give them, from the header alone.
+ *
+ * Throws InputError for a missing file, an unknown format, and an image past the limits.
+ */
+export async function imageSize(
+  ref: ImageRef,
+  where: string,
+  limits: ImageLimits = defaultImageLimits,
+): Promise<{ width: number; height: number }> {
+  const name = describe(ref, where)
+  if (!('bytes' in ref)) await checkFile(ref.path, name)
+  const meta = await readMetadata('bytes' in ref ? ref.bytes : ref.path, name)
+  checkHeader(meta, name, limits)
+  return meta.autoOrient
+}
+
 /** The encoded bytes of an image. Throws InputError for a missing file or one past `limits.maxBytes`. */
 export async function readImageBytes(ref: ImageRef, where: string, limits = defaultImageLimits): Promise<Uint8Array> {
   const name = describe(ref, where)
@@ -55,12 +72,16 @@ export async function readImageBytes(ref: ImageRef, where: string, limits = defa
     limit(ref.bytes.length)
     return ref.bytes
   }
-  const info = await stat(ref.path).catch((cause: NodeJS.ErrnoException) => {
+  limit((await checkFile(ref.path, name)).size)
+  return readFile(ref.path)
+}
+
+async function checkFile(path: string, name: string) {
+  const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
     throw new InputError(name, 'an existing image file', cause.code, 'Check the path and the image folder', { cause })
   })
   if (!info.isFile()) throw new InputError(name, 'an image file', 'something else')
-  limit(info.size)
-  return readFile(ref.path)
+  return info
 }
 
 function describe(ref: ImageRef, where: string): string {
@@ -81,9 +102,9 @@ export async function decodeBytes(bytes: Uint8Array, name: string, limits = defa
   }
 }
 
-async function readMetadata(bytes: Uint8Array, name: string): Promise<Metadata> {
+async function readMetadata(source: Uint8Array | string, name: string): Promise<Metadata> {
   try {
-    return await sharp(bytes, { limitInputPixels: false }).metadata()
+    return await sharp(source, { limitInputPixels: false }).metadata()
   } catch (cause) {
     const message = (cause as Error).message
     throw new InputError(name, `a readable ${FORMATS.join(', ')} image`, message, '', { cause })

@@ -1,6 +1,13 @@
 /** Images: decoding, resizing, patches. */
 
-export { type DecodedImage, decodeBytes, decodeImage, defaultImageLimits, type ImageLimits } from './decode.ts'
+export {
+  type DecodedImage,
+  decodeBytes,
+  decodeImage,
+  defaultImageLimits,
+  type ImageLimits,
+  imageSize,
+} from './decode.ts'
 export { ImageProcessor } from './processor.ts'
 export { type ProcessorSettings, readProcessorSettings } from './processor_config.ts'
 export { smartResize } from './smart_resize.ts'

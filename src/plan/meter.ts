@@ -1,0 +1,118 @@
+/** Watches the models of a step and keeps, for each phase, what was in memory when that phase needed most. */
+
+import type { Model } from '../native/model.ts'
+import type { Optimizer } from '../native/optimizer.ts'
+import type { HeadRows, MemoryReport, Pack } from '../native/types.ts'
+import type { Policy, PolicyOptimizer, Scorer } from '../trainer/policy.ts'
+
+/** `optimizer` includes the backward pass of the vision tower, which runs once for all packs. */
+export const phaseNames = ['rollout', 'score', 'update', 'optimizer', 'evaluation'] as const
+export type PhaseName = (typeof phaseNames)[number]
+
+export const partNames = [
+  'weights',
+  'reference',
+  'gradients',
+  'optimizer',
+  'activations',
+  'images',
+  'imageCache',
+  'kvCache',
+  'workspace',
+] as const
+/** What memory is for; `reference` = weights of the reference model. */
+export type PartName = (typeof partNames)[number]
+
+/** Bytes. */
+export type PhaseMemory = Record<PartName, number> & { total: number }
+
+export class Meter {
+  private readonly phases = new Map<PhaseName, PhaseMemory>()
+  private readonly answers = new Map<string, { times: number; answer: unknown }>()
+  private readonly policy: Model
+  private readonly reference: Model | null
+  private readonly skipRepeats: boolean
+
+  /** @param skipRepeats for models that only count: do not run what has been counted. */
+  constructor(policy: Model, reference: Model | null, skipRepeats: boolean) {
+    this.policy = policy
+    this.reference = reference
+    this.skipRepeats = skipRepeats
+  }
+
+  /** Phases that took place, in the order of a step. */
+  result(): [PhaseName, PhaseMemory][] {
+    return phaseNames.flatMap((name) => {
+      const found = this.phases.get(name)
+      return found ? [[name, found] as [PhaseName, PhaseMemory]] : []
+    })
+  }
+
+  /** Bytes that the pools hold: in use or kept for reuse. */
+  reserved(): number {
+    return this.policy.memory().reserved + (this.reference?.memory().reserved ?? 0)
+  }
+
+  policyFor(phase: PhaseName): Policy {
+    const { policy } = this
+    return {
+      // Completions that end at the limit may be masked out of the loss; the planned ones must not be.
+      generate: async (...call) =>
+        (await this.measure(phase, () => policy.generate(...call))).map((g) => ({ ...g, finish: 'eos' as const })),
+      score: (...call) => this.measurePack('score', call, () => policy.score(...call)),
+      forwardBackward: (...call) => this.measurePack('update', call, () => policy.forwardBackward(...call)),
+      zeroGrad: () => policy.zeroGrad(),
+    }
+  }
+
+  optimizerOf(optimizer: Optimizer): PolicyOptimizer {
+    return { step: (input) => this.measure('optimizer', () => optimizer.step(input)) }
+  }
+
+  scorer(): Scorer | null {
+    const { reference } = this
+    return reference && { score: (...call) => this.measurePack('score', call, () => reference.score(...call)) }
+  }
+
+  /**
+   * Packs of one shape with the same images need the same memory once their images are in place, so the third and later
+   * ones are answered as the second was.
+   */
+  private async measurePack<T>(phase: PhaseName, [pack, head]: [Pack, HeadRows, ...unknown[]], call: () => Promise<T>) {
+    if (!this.skipRepeats) return this.measure(phase, call)
+    const { tokens, segments, vision } = pack
+    const shape = [phase, tokens.length, head.rows.length, segments.join(), ...(vision?.keys ?? [])].join(' ')
+    const seen = this.answers.get(shape)
+    if (seen?.times === 2) return seen.answer as T
+    const answer = await this.measure(phase, call)
+    this.answers.set(shape, { times: (seen?.times ?? 0) + 1, answer })
+    return answer
+  }
+
+  private async measure<T>(phase: PhaseName, call: () => Promise<T>): Promise<T> {
+    this.policy.resetPeak()
+    this.reference?.resetPeak()
+    const out = await call()
+    const now = sum(this.policy.memory(), this.reference?.memory() ?? null)
+    const before = this.phases.get(phase)
+    if (!before || now.total > before.total) this.phases.set(phase, now)
+    return out
+  }
+}
+
+function sum(policy: MemoryReport, reference: MemoryReport | null): PhaseMemory {
+  const both = (part: 'gradients' | 'optimizer' | 'activations' | 'images' | 'kvCache' | 'workspace') =>
+    policy[part] + (reference?.[part] ?? 0)
+  return {
+    weights: policy.weights,
+    reference: reference?.weights ?? 0,
+    gradients: both('gradients'),
+    optimizer: both('optimizer'),
+    activations: both('activations'),
+    images: both('images'),
+    imageCache: 0,
+    kvCache: both('kvCache'),
+    workspace: both('workspace'),
+    total: policy.peak + (reference?.peak ?? 0),
+  }
+}

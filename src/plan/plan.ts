@@ -1,0 +1,208 @@
+/**
+ * Memory known before a run starts: one whole step through the trainer's own code, on models that only count bytes.
+ *
+ * What is planned is the most demanding step of a run that has been going for a while: the longest prompts of the data,
+ * every completion as long as allowed and none left out of the update, gradients and optimizer state in place, kept
+ * image features at their bound.
+ */
+
+import { type ModelConfig, openConfig } from '../checkpoint/hf_folder.ts'
+import type { Config } from '../config/schema.ts'
+import type { Prompt } from '../core/types.ts'
+import { parameterCount, visualTokens } from '../models/index.ts'
+import { native } from '../native/binding.ts'
+import { Model } from '../native/model.ts'
+import { Optimizer } from '../native/optimizer.ts'
+import type { CollectOptions } from '../rollout/collect.ts'
+import type { RewardRunner } from '../rollout/reward_runner.ts'
+import { EVALUATED_AT_ONCE, evaluate } from '../trainer/evaluate.ts'
+import { freeze } from '../trainer/open.ts'
+import { type Example, sftStep } from '../trainer/sft.ts'
+import { grpoStep } from '../trainer/step.ts'
+import { Meter, type PhaseMemory, type PhaseName } from './meter.ts'
+import { DataPrompts, type PromptShape, type PromptSource, ShapedPrompts } from './prompts.ts'
+
+export interface PlanOptions {
+  /** Opened config.json, when it is not that of `model.path`. */
+  model?: ModelConfig
+  /** Sizes to plan for instead of those of the data. */
+  prompt?: PromptShape
+}
+
+/** What the planned step consists of. */
+export interface PlannedStep {
+  trainer: 'grpo' | 'sft'
+  /** Where prompt sizes come from: data files, the caller, or the limits of the configuration. */
+  source: PromptSource['kind']
+  prompts: number
+  groupSize: number
+  maxNewTokens: number
+  promptTokens: { longest: number; total: number }
+  /** Different ones of the step; `pixels` of the largest, after resizing. */
+  images: { count: number; pixels: number }
+}
+
+/** Bytes throughout. The memory of Node itself (datasets, decoded pixels) is not part of it. */
+export interface Plan {
+  model: { family: string; parameters: number; trained: number; dtype: 'f32' }
+  step: PlannedStep
+  phases: [PhaseName, PhaseMemory][]
+  /** The phase that needs most. */
+  peak: { phase: PhaseName } & PhaseMemory
+  /** What the process holds in the end: freed blocks are kept for reuse. */
+  reserved: number
+}
+
+/** The sizes a run's prompts may have; opened once for several plans. */
+export interface PlanSource {
+  model: ModelConfig
+  training: PromptSource
+  evaluation: DataPrompts | null
+}
+
+/** @throws InputError for a bad model folder, and for rows and images at fault. */
+export async function openPlanSource(config: Config, options: PlanOptions = {}): Promise<PlanSource> {
+  const model = options.model ?? (await openConfig(config.model.path))
+  if (options.prompt)
+    return { model, training: await ShapedPrompts.open(model, options.prompt, config), evaluation: null }
+  const training =
+    (await DataPrompts.open(config.data.train, config, model)) ?? (await ShapedPrompts.open(model, null, config))
+  const evaluates = config.eval.atStart || config.eval.atEnd || config.eval.every > 0
+  return { model, training, evaluation: evaluates ? await DataPrompts.open(config.data.eval, config, model) : null }
+}
+
+/**
+ * Plans a run. Needs config.json of the model folder; sizes come from data and tokenizer where they are there.
+ *
+ * @throws InputError as `openPlanSource`, and for a prompt over `data.maxPromptTokens`.
+ * @example
+ * const { peak } = await planRun(config)
+ * peak.total // bytes
+ */
+export async function planRun(config: Config, options: PlanOptions = {}): Promise<Plan> {
+  return planStep(config, await openPlanSource(config, options))
+}
+
+/** `planRun` with opened sizes. */
+export async function planStep(config: Config, source: PlanSource): Promise<Plan> {
+  const isSft = config.algorithm.trainer === 'sft'
+  const examples = await source.training.longest(isSft ? config.train.batchSize : config.rollout.promptsPerStep, config)
+  const evaluated = await evaluationPrompts(config, source)
+  const { spec, family } = source.model
+  native().setThreads(config.threads)
+  const policy = await Model.create(spec, { device: 'meta' })
+  const needsReference = !isSft && config.algorithm.klCoef > 0
+  const reference = needsReference ? await Model.create(spec, { device: 'meta' }) : null
+  try {
+    await freeze(policy, config.model.freeze)
+    const meter = new Meter(policy, reference, true)
+    await runStep(config, policy, meter, examples, evaluated)
+    const phases = addImageCache(meter.result(), await cachedFeatures(config, source, examples, policy, reference))
+    const cache = phases[0]?.[1].imageCache ?? 0
+    const [phase, memory] = phases.reduce((most, next) => (next[1].total > most[1].total ? next : most))
+    return {
+      model: { family: family.name, parameters: parameterCount(spec), trained: trainedCount(policy), dtype: 'f32' },
+      step: describe(config, source, examples),
+      ...{ phases, peak: { phase, ...memory }, reserved: meter.reserved() + cache },
+    }
+  } finally {
+    policy.dispose()
+    reference?.dispose()
+  }
+}
+
+async function runStep(config: Config, policy: Model, meter: Meter, examples: Example[], evaluated: Prompt[]) {
+  const optimizer = await Optimizer.create(policy, { ...config.optimizer, noDecay: [] })
+  try {
+    await policy.zeroGrad()
+    const { maxNewTokens, temperature, topK, topP, minP } = config.rollout
+    const sampling: Omit<CollectOptions, 'step' | 'samples'> = {
+      ...{ maxNewTokens, temperature, topK, topP, minP, seed: 0, merge: policy.spec.vision?.merge ?? 1 },
+      ...{ stopTokens: new Int32Array(0), forbiddenTokens: new Int32Array(0), decode: () => '' },
+    }
+    const context = {
+      ...{ config, sampling, rewards: unequalRewards(config.rollout.groupSize), merge: sampling.merge },
+      ...{ policy: meter.policyFor('rollout'), optimizer: meter.optimizerOf(optimizer), reference: meter.scorer() },
+    }
+    if (config.algorithm.trainer === 'sft') await sftStep(context, examples, 0)
+    else await grpoStep(context, examples.map(promptOf), 0, 0)
+    if (evaluated.length > 0) {
+      const longest = config.eval.maxNewTokens ?? maxNewTokens
+      const evaluation = { ...context, policy: meter.policyFor('evaluation'), maxNewTokens: longest }
+      await evaluate(stream(evaluated), evaluation)
+    }
+  } finally {
+    optimizer.dispose()
+  }
+}
+
+async function* stream<T>(items: Iterable<T>): AsyncGenerator<T> {
+  yield* items
+}
+
+/** One completion of each group is right, so that no advantage is 0 and every completion is trained on. */
+function unequalRewards(groupSize: number): RewardRunner {
+  return {
+    ...{ names: [], weights: {}, dispose: () => {} },
+    score: async (batch) => ({ total: batch.map((_, i) => (i % groupSize === 0 ? 1 : 0)), parts: {}, failures: {} }),
+  }
+}
+
+async function evaluationPrompts(config: Config, { evaluation }: PlanSource): Promise<Prompt[]> {
+  if (!evaluation) return []
+  const rows = config.eval.rows > 0 ? Math.min(config.eval.rows, evaluation.count) : evaluation.count
+  const grpo: Config = { ...config, algorithm: { ...config.algorithm, trainer: 'grpo' } }
+  return (await evaluation.longest(Math.min(rows, EVALUATED_AT_ONCE), grpo)).map(promptOf)
+}
+
+const promptOf = ({ prompt }: Example) => prompt
+
+/** Bytes of image features kept from other steps: those of every tower whose weights do not change. */
+async function cachedFeatures(
+  config: Config,
+  { model, training, evaluation }: PlanSource,
+  examples: Example[],
+  policy: Model,
+  reference: Model | null,
+): Promise<number> {
+  const { vision } = model.spec
+  if (!vision) return 0
+  const bytes = 4 * vision.outHidden
+  const own = distinctImages(examples).reduce((sum, { grid }) => sum + bytes * visualTokens(grid, vision.merge), 0)
+  const all = ((await training.features(config)) + ((await evaluation?.features(config)) ?? 0)) * bytes
+  const frozen = !policy.parameters().some(({ name, trainable }) => trainable && name.startsWith('vision.'))
+  const kept = (tower: Model | null) => (tower ? Math.max(0, Math.min(tower.memory().imageCacheLimit, all) - own) : 0)
+  return (frozen ? kept(policy) : 0) + kept(reference)
+}
+
+function addImageCache(phases: [PhaseName, PhaseMemory][], bytes: number): [PhaseName, PhaseMemory][] {
+  return phases.map(([name, memory]) => [name, { ...memory, imageCache: bytes, total: memory.total + bytes }])
+}
+
+function distinctImages(examples: readonly Example[]) {
+  return [...new Map(examples.flatMap(({ prompt }) => prompt.images).map((image) => [image.key, image])).values()]
+}
+
+function trainedCount(policy: Model): number {
+  const trained = policy.parameters().filter(({ trainable }) => trainable)
+  return trained.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
+}
+
+function describe(config: Config, { model, training }: PlanSource, examples: Example[]): PlannedStep {
+  const isSft = config.algorithm.trainer === 'sft'
+  const tokens = examples.map(({ prompt }) => prompt.tokens.length)
+  const images = distinctImages(examples)
+  const patch = model.spec.vision?.patchSize ?? 0
+  return {
+    trainer: config.algorithm.trainer,
+    source: training.kind,
+    prompts: examples.length,
+    groupSize: isSft ? 1 : config.rollout.groupSize,
+    maxNewTokens: isSft ? Math.max(...examples.map(({ target }) => target.length)) : config.rollout.maxNewTokens,
+    promptTokens: { longest: Math.max(...tokens), total: tokens.reduce((a, b) => a + b, 0) },
+    images: {
+      count: images.length,
+      pixels: Math.max(0, ...images.map(({ grid: [t, h, w] }) => t * h * w * patch ** 2)),
+    },
+  }
+}

@@ -1,0 +1,95 @@
+/** What lowers the memory of a run: settings changed one at a time, each planned anew. */
+
+import type { Config } from '../config/schema.ts'
+import { type Plan, type PlanSource, planStep } from './plan.ts'
+
+export interface Remedy {
+  /** As one writes it behind `--set`. */
+  change: string
+  /** Bytes with this change alone. */
+  peak: number
+}
+
+export interface Remedies {
+  /** Those that help, most first. */
+  single: Remedy[]
+  /** Those that do not help, because another phase needs most. */
+  useless: string[]
+  /** All changes that do not alter what is learnt (recomputing, smaller micro-batches) at once; `null` without any. */
+  free: Remedy | null
+  /** Everything above at once. */
+  all: Remedy | null
+}
+
+interface Change {
+  key: string
+  value: unknown
+  /** The result of a step stays the same. */
+  free?: boolean
+  apply(config: Config): Config
+}
+
+/** @param plan of `config` itself. */
+export async function findRemedies(config: Config, source: PlanSource, plan: Plan): Promise<Remedies> {
+  const helping: { change: Change; remedy: Remedy }[] = []
+  const useless: string[] = []
+  for (const change of changesFor(config, plan)) {
+    const peak = await peakWith(config, source, [change])
+    if (peak < plan.peak.total) helping.push({ change, remedy: { change: show(change), peak } })
+    else useless.push(show(change))
+  }
+  helping.sort((a, b) => a.remedy.peak - b.remedy.peak)
+  const together = async (changes: Change[]) =>
+    changes.length > 1 ? { change: changes.map(show).join(' '), peak: await peakWith(config, source, changes) } : null
+  const changes = helping.map(({ change }) => change)
+  const free = changes.filter((change) => change.free)
+  return {
+    single: helping.map(({ remedy }) => remedy),
+    useless,
+    free: await together(free),
+    all: free.length < changes.length ? await together(changes) : null,
+  }
+}
+
+async function peakWith(config: Config, source: PlanSource, changes: readonly Change[]): Promise<number> {
+  const changed = changes.reduce((before, change) => change.apply(before), config)
+  return (await planStep(changed, source)).peak.total
+}
+
+const show = ({ key, value }: Change) => `${key}=${JSON.stringify(value)}`
+
+/** Changes that make sense for this run. */
+function changesFor(config: Config, { step }: Plan): Change[] {
+  const { algorithm, model, rollout, train, data } = config
+  const half = (value: number) => Math.ceil(value / 2)
+  const grpo = step.trainer === 'grpo'
+  const changes: (Change | false)[] = [
+    !model.recompute && set('model', 'recompute', true, true),
+    train.tokensPerMicroBatch > 1 && set('train', 'tokensPerMicroBatch', half(train.tokensPerMicroBatch), true),
+    grpo && rollout.groupSize > 2 && set('rollout', 'groupSize', Math.max(2, half(rollout.groupSize))),
+    grpo &&
+      half(rollout.promptsPerStep) >= algorithm.miniBatches &&
+      rollout.promptsPerStep > 1 &&
+      set('rollout', 'promptsPerStep', half(rollout.promptsPerStep)),
+    grpo && rollout.maxNewTokens > 1 && set('rollout', 'maxNewTokens', half(rollout.maxNewTokens)),
+    !grpo && train.batchSize > 1 && set('train', 'batchSize', half(train.batchSize)),
+    step.images.count > 0 &&
+      half(step.images.pixels) >= (data.minPixels ?? 1) &&
+      set('data', 'maxPixels', half(step.images.pixels)),
+    step.images.count > 0 && !model.freeze.includes('vision') && set('model', 'freeze', [...model.freeze, 'vision']),
+    grpo && algorithm.klCoef > 0 && set('algorithm', 'klCoef', 0),
+  ]
+  return changes.filter((change) => change !== false)
+}
+
+function set<S extends 'model' | 'train' | 'rollout' | 'data' | 'algorithm', K extends keyof Config[S] & string>(
+  section: S,
+  key: K,
+  value: Config[S][K],
+  free = false,
+): Change {
+  return {
+    ...{ key: `${section}.${key}`, value, free },
+    apply: (config) => ({ ...config, [section]: { ...config[section], [key]: value } }),
+  }
+}

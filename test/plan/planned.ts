@@ -1,0 +1,61 @@
+/** Real steps whose memory is measured the way a plan reports it. */
+import { openCheckpoint } from '../../src/checkpoint/hf_folder.ts'
+import type { Config } from '../../src/config/schema.ts'
+import type { Prompt } from '../../src/core/types.ts'
+import { loadRows } from '../../src/data/index.ts'
+import { Model } from '../../src/native/model.ts'
+import { Optimizer } from '../../src/native/optimizer.ts'
+import { Meter, type PhaseMemory, type PhaseName } from '../../src/plan/meter.ts'
+import type { RewardRunner } from '../../src/rollout/reward_runner.ts'
+import { freeze, targetOf } from '../../src/trainer/open.ts'
+import { openModel } from '../../src/trainer/open_model.ts'
+import { sftStep } from '../../src/trainer/sft.ts'
+import { grpoStep } from '../../src/trainer/step.ts'
+
+const rewards: RewardRunner = {
+  ...{ names: [], weights: {}, dispose: () => {} },
+  score: async (batch) => ({ total: batch.map((_, i) => i % 2), parts: {}, failures: {} }),
+}
+
+export interface Measured {
+  phases: Map<PhaseName, PhaseMemory>
+  peak: number
+  reserved: number
+}
+
+/** Two steps on the real engine over the first rows of the data, with completions that never end early. */
+export async function measure(config: Config): Promise<Measured> {
+  const policy = await openModel(config.model.path, { ...config, ...config.data })
+  const reference = config.algorithm.klCoef > 0 ? await Model.create(policy.model.spec) : null
+  await reference?.load((await openCheckpoint(config.model.path)).sources)
+  await freeze(policy.model, config.model.freeze)
+  const optimizer = await Optimizer.create(policy.model, { ...config.optimizer, noDecay: [] })
+  const rows = await loadRows(config.data.train, config.data)
+  const meter = new Meter(policy.model, reference, false)
+  const sampling = {
+    ...policy.generateOptions({ ...config.rollout, seed: config.seed }),
+    ...{ stopTokens: new Int32Array(0), merge: policy.merge, decode: () => '' },
+  }
+  const context = {
+    ...{ config, rewards, sampling, merge: policy.merge },
+    ...{ policy: meter.policyFor('rollout'), optimizer: meter.optimizerOf(optimizer), reference: meter.scorer() },
+  }
+  await policy.model.zeroGrad() // as after the first step of a run
+  for (let step = 0; step < 2; step++) {
+    const prompts: Prompt[] = []
+    for (const row of rows) prompts.push(await policy.toPrompt(row))
+    if (config.algorithm.trainer === 'grpo') await grpoStep(context, prompts, step, 1e-4)
+    else
+      await sftStep(
+        context,
+        prompts.map((prompt) => ({ prompt, target: targetOf(prompt.row, policy) })),
+        1e-4,
+      )
+  }
+  const phases = new Map(meter.result())
+  const out = { phases, peak: Math.max(...[...phases.values()].map(({ total }) => total)), reserved: meter.reserved() }
+  optimizer.dispose()
+  reference?.dispose()
+  policy.dispose()
+  return out
+}
