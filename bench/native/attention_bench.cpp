@@ -1,5 +1,5 @@
 // Attention forward and forward + backward, causal, one sequence of 1024; and one decode step over cached keys.
-// Prints one JSON line per measurement. Peer: bench/peers/ops.py.
+// Prints one JSON line per measurement. Peer: bench/peers/attention.py.
 #include "ops/attention/cached.h"
 #include "ops/ops.h"
 #include "timing.h"
@@ -43,7 +43,8 @@ void training(int heads, int kv_heads, int D, const std::string& name, const Pac
   const float scale = 1.0f / std::sqrt(float(D));
   const double product = 2 * pack.pairs() * D * heads;
   const std::string shape = concat(name, " heads ", heads, "/", kv_heads, " D ", D);
-  bench::row("attention forward", shape, 2 * product, [&] { ops::attention(ctx, q, k, v, segments, heads, kv_heads, scale); });
+  bench::row("attention forward", shape, 2 * product,
+             [&] { ops::attention(ctx, q, k, v, segments, heads, kv_heads, scale); });
   for (const Tensor& t : {q, k, v}) t.set_requires_grad(true);
   bench::row("attention forward+backward", shape, 7 * product, [&] {
     Tape tape;
@@ -58,7 +59,8 @@ void training(int heads, int kv_heads, int D, const std::string& name, const Pac
 void decode(int64_t B, int heads, int kv_heads, int D, int64_t prompt, int64_t own, bool packed) {
   Ctx ctx = bench::make_ctx();
   const int64_t width = int64_t(heads) * D, kv_width = int64_t(kv_heads) * D;
-  const Tensor q = noise(ctx, {B, width}), k = noise(ctx, {prompt + B * own, kv_width}), v = noise(ctx, {prompt + B * own, kv_width});
+  const Tensor q = noise(ctx, {B, width}), k = noise(ctx, {prompt + B * own, kv_width}),
+               v = noise(ctx, {prompt + B * own, kv_width});
   const Tensor out = ctx.empty({B, width});
   const ops::PackedPrompt panels = ops::pack_prompt(ctx, k.f32(), v.f32(), prompt, kv_heads, D);
   std::vector<ops::CachedRow> rows;

@@ -1,0 +1,38 @@
+// New tokens per second of the quickstart's model: B prompts with an image each, one completion of 48 tokens, sampled.
+// Peer: peers/generate.py.
+//   node bench/generate.mjs [filter]     RFT_THREADS: threads
+import { visionInput } from '../dist/rollout/images.js'
+import { open } from './quickstart.mjs'
+import { measure } from './rows.mjs'
+
+const newTokens = 48
+const { opened, rows } = await open()
+const { model, merge } = opened
+const prompts = await Promise.all(rows.map(opened.toPrompt))
+
+const sampling = { temperature: 1, topK: 0, topP: 1, minP: 0, maxNewTokens: newTokens, stop: [], seed: 0 }
+// without stop tokens, so that both sides draw the same number of tokens
+const options = { ...opened.generateOptions(sampling), stopTokens: new Int32Array() }
+
+/** `count` prompts, other ones at each call, so that no image has been seen before. */
+function requests(call, count) {
+  return Array.from({ length: count }, (_, i) => {
+    const prompt = prompts[(call * count + i) % prompts.length]
+    const { tokens, positionIds, nextPosition } = prompt
+    return { tokens, positionIds, nextPosition, vision: visionInput(prompt, merge), samples: 1, stream: i }
+  })
+}
+
+for (const batch of [1, 8, 64]) {
+  await measure(
+    { kernel: 'generate', shape: `batch ${batch} new ${newTokens}` },
+    async (call) => {
+      model.resetPeak()
+      const out = await model.generate(requests(call, batch), options)
+      if (out.some(({ tokens }) => tokens.length !== newTokens)) throw new Error('a completion ended early')
+      return { peak_mb: model.memory().peak / 2 ** 20 }
+    },
+    { tokens: batch * newTokens },
+  )
+}
+opened.dispose()

@@ -1,0 +1,79 @@
+// npm run bench -- ops|generate|step [filter]
+//
+// Runs a suite at one thread and at all cores, each in a fresh process, prints a table and appends the rows to
+// results/<machine>.jsonl. RFT_THREADS=1,4 names other thread counts.
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { store } from './machine.mjs'
+import { prepare } from './quickstart.mjs'
+import { collect, table } from './rows.mjs'
+
+const root = path.join(import.meta.dirname, '..')
+const programs = path.join(root, 'build', 'Release')
+const [suite, filter = ''] = process.argv.slice(2)
+const threadCounts = process.env.RFT_THREADS?.split(',').map(Number) ?? [...new Set([1, os.availableParallelism()])]
+
+/** Compiles bench/native in the folder of the addon's build. */
+function build() {
+  const folder = path.join(root, 'build', 'cmake')
+  const options = { cwd: root, stdio: 'inherit' }
+  if (!existsSync(path.join(folder, 'CMakeCache.txt')))
+    execFileSync(process.execPath, ['native/tools/build.cjs', '--addon-only'], options)
+  execFileSync('cmake', [folder, '-DRFT_BUILD_BENCH=ON'], options)
+  const names = readdirSync(path.join(root, 'bench', 'native')).filter((name) => name.endsWith('_bench.cpp'))
+  const targets = names.map((name) => path.basename(name, '.cpp'))
+  execFileSync('cmake', ['--build', folder, '--target', ...targets], options)
+  return targets.filter((name) => name !== 'machine_bench')
+}
+
+/** The time a kernel cannot beat: its arithmetic at the peak, or its bytes from the memory they fit in. */
+function withFloor(row, { peak_gflops: peak, read_gbs: read }) {
+  const size = read.find(([mb]) => row.bytes <= mb * 2 ** 20) ?? read.at(-1)
+  const floor = Math.max(row.flops / peak, row.bytes / size[1]) * 1e-6
+  const { flops, bytes, ...rest } = row
+  return { ...rest, gflops: flops / row.p50_ms / 1e6, gbs: bytes / row.p50_ms / 1e6, of_floor: floor / row.p50_ms }
+}
+
+async function ops() {
+  const rows = []
+  const floors = []
+  const targets = build()
+  for (const threads of threadCounts) {
+    const [floor] = await collect(path.join(programs, 'machine_bench'), [], threads)
+    floors.push({ threads, ...floor })
+    for (const name of targets) {
+      const found = await collect(path.join(programs, name), [filter], threads)
+      rows.push(...found.map((row) => withFloor(row, floor)))
+    }
+  }
+  return { rows, more: { floors } }
+}
+
+async function script(name) {
+  await prepare()
+  const rows = []
+  for (const threads of threadCounts) {
+    const file = path.join(import.meta.dirname, `${name}.mjs`)
+    rows.push(...(await collect(process.execPath, [file, filter], threads)))
+  }
+  return { rows }
+}
+
+const suites = { ops, generate: () => script('generate'), step: () => script('step') }
+if (!Object.hasOwn(suites, suite)) {
+  console.error(`bench: expected one of ${Object.keys(suites).join(', ')} but received ${suite}`)
+  process.exit(1)
+}
+const { rows, more } = await suites[suite]()
+const timing = ['kernel', 'shape', 'threads', 'isa', 'p20_ms', 'p50_ms', 'p80_ms', 'cpu_ms']
+const speed = ['gflops', 'gbs', 'of_floor', 'error', 'tokens_per_s', 'tokens', 'tokens_saved']
+const phases = ['prompt_ms', 'rollout_ms', 'reward_ms', 'pack_ms', 'update_ms']
+console.log(table(rows, [...timing, ...speed, ...phases, 'peak_mb', 'max_rss_mb']))
+console.log(
+  `\n${rows.length} rows appended to ${store(
+    rows.map((row) => ({ kind: suite, ...row })),
+    more,
+  )}`,
+)
