@@ -6,8 +6,9 @@ import { type Plan, type PlanSource, planStep } from './plan.ts'
 export interface Remedy {
   /** As one writes it behind `--set`. */
   change: string
-  /** Bytes with this change alone. */
+  /** Bytes with this change alone: the peak, and what the process would hold. */
   peak: number
+  reserved: number
 }
 
 export interface Remedies {
@@ -20,6 +21,9 @@ export interface Remedies {
   /** Everything above at once. */
   all: Remedy | null
 }
+
+/** A change that saves less than a hundredth is none. */
+const WORTHWHILE = 0.99
 
 interface Change {
   key: string
@@ -34,13 +38,12 @@ export async function findRemedies(config: Config, source: PlanSource, plan: Pla
   const helping: { change: Change; remedy: Remedy }[] = []
   const useless: string[] = []
   for (const change of changesFor(config, plan)) {
-    const peak = await peakWith(config, source, [change])
-    if (peak < plan.peak.total) helping.push({ change, remedy: { change: show(change), peak } })
-    else useless.push(show(change))
+    const remedy = await tryOut(config, source, [change])
+    if (remedy.peak < WORTHWHILE * plan.peak.total) helping.push({ change, remedy })
+    else useless.push(remedy.change)
   }
   helping.sort((a, b) => a.remedy.peak - b.remedy.peak)
-  const together = async (changes: Change[]) =>
-    changes.length > 1 ? { change: changes.map(show).join(' '), peak: await peakWith(config, source, changes) } : null
+  const together = async (changes: Change[]) => (changes.length > 1 ? tryOut(config, source, changes) : null)
   const changes = helping.map(({ change }) => change)
   const free = changes.filter((change) => change.free)
   return {
@@ -51,9 +54,10 @@ export async function findRemedies(config: Config, source: PlanSource, plan: Pla
   }
 }
 
-async function peakWith(config: Config, source: PlanSource, changes: readonly Change[]): Promise<number> {
+async function tryOut(config: Config, source: PlanSource, changes: readonly Change[]): Promise<Remedy> {
   const changed = changes.reduce((before, change) => change.apply(before), config)
-  return (await planStep(changed, source)).peak.total
+  const { peak, reserved } = await planStep(changed, source)
+  return { change: changes.map(show).join(' '), peak: peak.total, reserved }
 }
 
 const show = ({ key, value }: Change) => `${key}=${JSON.stringify(value)}`

@@ -29,7 +29,7 @@ it('shows parts, phases, bars and that a small model fits', async () => {
   for (const row of ['weights', 'gradients', 'optimizer state', 'activations', 'vision tower', 'KV cache', 'workspace'])
     expect(stdout).toMatch(new RegExp(`^${row} .*\\d %`, 'm'))
   expect(stdout).toMatch(/\d+ % █+/)
-  expect(stdout).toMatch(/\nt4 has 15 GiB: fits\n$/)
+  expect(stdout).toMatch(/\nt4 has 15 GiB: fits\n.+today's engine.+\n$/)
 })
 
 it('says by how much a large model does not fit, and what would help', async () => {

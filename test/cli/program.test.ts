@@ -31,6 +31,7 @@ describe('the command line', () => {
 
   it.each([
     'quickstart',
+    'plan',
     'train',
     'eval',
     'generate',

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { deflateSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { InputError } from '../../src/core/errors.ts'
-import { decodeBytes, decodeImage, defaultImageLimits } from '../../src/vision/decode.ts'
+import { decodeBytes, decodeImage, defaultImageLimits, imageSize } from '../../src/vision/decode.ts'
 import { fixture, fixtureJson } from '../harness/fixtures.ts'
 
 const info = fixtureJson<Record<string, { decoded_hw: [number, number]; sha256_rgb: string }>>('images/info.json')
@@ -22,6 +22,7 @@ describe('pixels equal those of load_image', () => {
     const image = await decodeImage({ path: fixture(`images/${name}`) }, 'row')
     expect([image.height, image.width]).toEqual([height, width])
     expect(sha256(image.rgb)).toBe(sha256_rgb)
+    expect(await imageSize({ path: fixture(`images/${name}`) }, 'row')).toEqual({ height, width })
   })
 
   // Digests of what Pillow 12.3's convert("RGB") gives.

@@ -10,9 +10,12 @@ export interface Place {
   name: string
   /** Bytes. */
   capacity: number
-  /** Free now; `null` when nobody knows. */
+  /** Free now; `null` for a GPU that is elsewhere. */
   free: number | null
 }
+
+const gpuNote =
+  "These are the figures of today's engine, which runs on the CPU; a CUDA context takes about 0.5 GiB more.\n"
 
 const labels: Record<PartName, string> = {
   weights: 'weights',
@@ -72,13 +75,14 @@ export function planSummary({ model, step }: Plan): string {
   ].join('\n')
 }
 
-/** Whether it fits, one line. */
+/** Whether it fits. */
 export function fitLine(plan: Plan, { name, capacity, free }: Place, style: Style): string {
   const has = `${name} has ${formatBytes(capacity)}${free === null ? '' : `, ${formatBytes(free)} free now`}`
   const missing = plan.reserved - capacity
-  if (missing > 0) return `${has}: ${style('red', `does not fit, ${formatBytes(missing)} too much`)}\n`
+  const note = free === null ? gpuNote : ''
+  if (missing > 0) return `${has}: ${style('red', `does not fit, ${formatBytes(missing)} too much`)}\n${note}`
   if (free !== null && plan.reserved > free) return `${has}: ${style('yellow', 'fits when other programs make room')}\n`
-  return `${has}: ${style('green', 'fits')}\n`
+  return `${has}: ${style('green', 'fits')}\n${note}`
 }
 
 /** What to change, with the peak that each change leads to. */
@@ -88,8 +92,8 @@ export function remedyTable({ single, useless, free, all }: Remedies, capacity: 
     ['All changes that leave the result of a step as it is', free ? [free] : []],
     ['All of them', all ? [all] : []],
   ]
-  const line = ({ change, peak }: Remedy) => {
-    const fits = peak <= capacity
+  const line = ({ change, peak, reserved }: Remedy) => {
+    const fits = reserved <= capacity
     return `  ${formatBytes(peak).padStart(8)}  ${style(fits ? 'green' : 'red', fits ? 'fits' : '    ')}  ${change}`
   }
   const tables = groups
