@@ -27,7 +27,8 @@ void for_each_with_scratch(Ctx& ctx, int64_t tasks, int64_t floats, const Body& 
   float* memory = scratch.f32();
   std::atomic<int64_t> next{0};
   parallel_for(lanes, [&](int64_t lane) {
-    for (int64_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) body(task, memory + lane * stride);
+    float* own = memory + lane * stride;
+    for (int64_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) body(task, own);
   });
 }
 

@@ -96,8 +96,8 @@ void Decode::run(const Task& task) const {
     const CachedRow& r = rows[size_t(s)];
     const int64_t at = (s - task.first) * group;
     if (r.own_len)
-      simd::gemm_serial(Trans::No, Trans::Yes, group, r.own_len, D, scaled + at * D, D, r.own_k + task.kv_head * D, width,
-                        0.0f, scores + at * stride + prompt, stride);
+      simd::gemm_serial(Trans::No, Trans::Yes, group, r.own_len, D, scaled + at * D, D, r.own_k + task.kv_head * D,
+                        width, 0.0f, scores + at * stride + prompt, stride);
   }
   std::vector<float> inverse(static_cast<size_t>(m));
   for (int64_t i = 0; i < m; ++i) {
@@ -135,8 +135,8 @@ void cached_attention(const float* q, float* out, const std::vector<CachedRow>& 
   expect(heads > 0 && kv_heads > 0 && heads % kv_heads == 0, "cached_attention heads",
          "a positive multiple of kv heads", concat(heads, " heads, ", kv_heads, " kv heads"));
   for (const CachedRow& r : rows)
-    expect(!r.packed || r.packed->len == r.prompt_len, "cached_attention packed prompt", concat("length ", r.prompt_len),
-           r.packed ? r.packed->len : 0);
+    expect(!r.packed || r.packed->len == r.prompt_len, "cached_attention packed prompt",
+           concat("length ", r.prompt_len), r.packed ? r.packed->len : 0);
   const Decode decode{q, out, rows, heads, kv_heads, head_dim, scale};
   const std::vector<Task> tasks = decode.tasks();
   parallel_for(int64_t(tasks.size()), [&](int64_t i) { decode.run(tasks[size_t(i)]); });

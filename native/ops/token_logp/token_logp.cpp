@@ -111,7 +111,8 @@ void logit_gradients(float* z, int64_t n, int64_t target, const HeadStats& stats
 
 void backward(Ctx& ctx, const Head& h, const Tensor& stats, const Tensor& dlogp, const Tensor& dentropy) {
   const bool need_x = h.x.requires_grad(), need_w = h.w.requires_grad();
-  const GradTarget dx = need_x ? grad_target(ctx, h.x) : GradTarget{}, dw = need_w ? grad_target(ctx, h.w) : GradTarget{};
+  const GradTarget dx = need_x ? grad_target(ctx, h.x) : GradTarget{};
+  const GradTarget dw = need_w ? grad_target(ctx, h.w) : GradTarget{};
   const Tensor logits = ctx.workspace({h.N(), kStride});
   const Tensor packed_x = need_w ? ctx.workspace({simd::packed_size(h.C(), h.N())}) : Tensor();
   if (ctx.meta()) return;
