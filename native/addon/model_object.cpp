@@ -27,20 +27,21 @@ bool flag(const Napi::CallbackInfo& info, size_t index, const char* key) {
 }  // namespace
 
 Napi::Function ModelObject::define(Napi::Env env) {
-  return DefineClass(env, "Model",
-                     {InstanceMethod<&ModelObject::init_random>("initRandom"), InstanceMethod<&ModelObject::load>("load"),
-                      InstanceMethod<&ModelObject::save>("save"), InstanceMethod<&ModelObject::copy_from>("copyFrom"),
-                      InstanceMethod<&ModelObject::parameters>("parameters"),
-                      InstanceMethod<&ModelObject::read_parameter>("readParameter"),
-                      InstanceMethod<&ModelObject::write_parameter>("writeParameter"),
-                      InstanceMethod<&ModelObject::read_gradient>("readGradient"),
-                      InstanceMethod<&ModelObject::set_trainable>("setTrainable"),
-                      InstanceMethod<&ModelObject::zero_grad>("zeroGrad"), InstanceMethod<&ModelObject::score>("score"),
-                      InstanceMethod<&ModelObject::forward>("forward"), InstanceMethod<&ModelObject::backward>("backward"),
-                      InstanceMethod<&ModelObject::forward_backward>("forwardBackward"),
-                      InstanceMethod<&ModelObject::logits>("logits"), InstanceMethod<&ModelObject::generate>("generate"),
-                      InstanceMethod<&ModelObject::memory>("memory"), InstanceMethod<&ModelObject::reset_peak>("resetPeak"),
-                      InstanceMethod<&ModelObject::dispose>("dispose")});
+  return DefineClass(
+      env, "Model",
+      {InstanceMethod<&ModelObject::init_random>("initRandom"), InstanceMethod<&ModelObject::load>("load"),
+       InstanceMethod<&ModelObject::save>("save"), InstanceMethod<&ModelObject::copy_from>("copyFrom"),
+       InstanceMethod<&ModelObject::parameters>("parameters"),
+       InstanceMethod<&ModelObject::read_parameter>("readParameter"),
+       InstanceMethod<&ModelObject::write_parameter>("writeParameter"),
+       InstanceMethod<&ModelObject::read_gradient>("readGradient"),
+       InstanceMethod<&ModelObject::set_trainable>("setTrainable"), InstanceMethod<&ModelObject::zero_grad>("zeroGrad"),
+       InstanceMethod<&ModelObject::score>("score"), InstanceMethod<&ModelObject::forward>("forward"),
+       InstanceMethod<&ModelObject::backward>("backward"),
+       InstanceMethod<&ModelObject::forward_backward>("forwardBackward"),
+       InstanceMethod<&ModelObject::logits>("logits"), InstanceMethod<&ModelObject::generate>("generate"),
+       InstanceMethod<&ModelObject::memory>("memory"), InstanceMethod<&ModelObject::reset_peak>("resetPeak"),
+       InstanceMethod<&ModelObject::dispose>("dispose")});
 }
 
 // new Model(spec, 'cpu' | 'meta')
@@ -48,7 +49,8 @@ ModelObject::ModelObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Mode
   guarded(info.Env(), [&] {
     const std::string device = Field(info[1], "device").text();
     expect(device == "cpu" || device == "meta", "device", "cpu or meta (this build has no CUDA backend)", device);
-    state_ = std::make_shared<ModelState>(model_spec(Field(info[0], "spec")), device == "cpu" ? Device::Cpu : Device::Meta);
+    state_ =
+        std::make_shared<ModelState>(model_spec(Field(info[0], "spec")), device == "cpu" ? Device::Cpu : Device::Meta);
   });
 }
 
@@ -95,7 +97,8 @@ Napi::Value ModelObject::copy_from(const Napi::CallbackInfo& info) {
     to->model.images().clear();
     for (auto& p : to->model.weights().all()) {
       const Tensor& source = from->model.weights().at(p.name).value;
-      if (source.shape() != p.value.shape()) fail("copyFrom " + p.name, to_string(p.value.shape()), to_string(source.shape()));
+      if (source.shape() != p.value.shape())
+        fail("copyFrom " + p.name, to_string(p.value.shape()), to_string(source.shape()));
       if (p.value.raw()) std::memcpy(p.value.raw(), source.raw(), p.value.bytes());
     }
   });
@@ -119,7 +122,8 @@ Napi::Value ModelObject::parameters(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::read_parameter(const Napi::CallbackInfo& info) {
   const std::string name = Field(info[0], "name").text();
   return submit<std::vector<float>>(
-      info, 1, [s = state(info.Env()), name](Job&) { return to_host(s->model.weights().at(name).value); }, floats_to_js);
+      info, 1, [s = state(info.Env()), name](Job&) { return to_host(s->model.weights().at(name).value); },
+      floats_to_js);
 }
 
 Napi::Value ModelObject::write_parameter(const Napi::CallbackInfo& info) {
@@ -138,11 +142,11 @@ Napi::Value ModelObject::read_gradient(const Napi::CallbackInfo& info) {
   return submit<std::vector<float>>(
       info, 1,
       [s = state(info.Env()), name](Job& job) {
-        Ctx ctx = context(*s, job);
-        s->model.finish_backward(ctx);
-        const Tensor& g = s->model.weights().at(name).value.grad();
-        if (!g) fail("readGradient " + name, "a parameter with a gradient", "one without");
-        return to_host(g);
+    Ctx ctx = context(*s, job);
+    s->model.finish_backward(ctx);
+    const Tensor& g = s->model.weights().at(name).value.grad();
+    if (!g) fail("readGradient " + name, "a parameter with a gradient", "one without");
+    return to_host(g);
       },
       floats_to_js);
 }
@@ -165,7 +169,8 @@ Napi::Value ModelObject::zero_grad(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ModelObject::score(const Napi::CallbackInfo& info) {
-  auto [pack, head] = guarded(info.Env(), [&] { return std::pair(pack_input(Field(info[0], "pack")), head_rows(Field(info[1], "head"))); });
+  auto [pack, head] = guarded(
+      info.Env(), [&] { return std::pair(pack_input(Field(info[0], "pack")), head_rows(Field(info[1], "head"))); });
   return submit<ScoreOutput>(
       info, 2,
       [s = state(info.Env()), pack, head](Job& job) { return rft::score(s->model, context(*s, job), pack, head); },
@@ -174,14 +179,15 @@ Napi::Value ModelObject::score(const Napi::CallbackInfo& info) {
 
 // Keeps the tape until backward(dlogp).
 Napi::Value ModelObject::forward(const Napi::CallbackInfo& info) {
-  auto [pack, head] = guarded(info.Env(), [&] { return std::pair(pack_input(Field(info[0], "pack")), head_rows(Field(info[1], "head"))); });
+  auto [pack, head] = guarded(
+      info.Env(), [&] { return std::pair(pack_input(Field(info[0], "pack")), head_rows(Field(info[1], "head"))); });
   const bool recompute = flag(info, 2, "recompute");
   return submit<ScoreOutput>(
       info, 2,
       [s = state(info.Env()), pack, head, recompute](Job& job) {
-        auto [out, pending] = rft::forward(s->model, context(*s, job), pack, head, recompute);
-        s->pending = std::make_unique<PendingBackward>(std::move(pending));
-        return out;
+    auto [out, pending] = rft::forward(s->model, context(*s, job), pack, head, recompute);
+    s->pending = std::make_unique<PendingBackward>(std::move(pending));
+    return out;
       },
       score_to_js);
 }
@@ -209,11 +215,11 @@ Napi::Value ModelObject::logits(const Napi::CallbackInfo& info) {
   return submit<Out>(
       info, 2,
       [s = state(info.Env()), pack, rows, traced](Job& job) {
-        Out out;
-        Trace trace;
-        if (traced) trace = [&](const std::string& name, const Tensor& t) { out.hidden.emplace_back(name, to_host(t)); };
-        out.logits = rft::logits(s->model, context(*s, job), pack, rows, trace);
-        return out;
+    Out out;
+    Trace trace;
+    if (traced) trace = [&](const std::string& name, const Tensor& t) { out.hidden.emplace_back(name, to_host(t)); };
+    out.logits = rft::logits(s->model, context(*s, job), pack, rows, trace);
+    return out;
       },
       [](Napi::Env env, Out& out) -> Napi::Value {
         auto o = Napi::Object::New(env);
@@ -233,15 +239,15 @@ Napi::Value ModelObject::generate(const Napi::CallbackInfo& info) {
   return submit<std::vector<Generated>>(
       info, 2,
       [s = state(info.Env()), requests, options, queue](Job& job) {
-        return rft::generate(s->model, context(*s, job), requests, options, [&](GenerateProgress p) {
-          queue->progress(job, [p](Napi::Env env) -> Napi::Value {
-            auto o = Napi::Object::New(env);
-            o.Set("finished", double(p.finished));
-            o.Set("total", double(p.total));
-            o.Set("tokens", double(p.tokens));
-            return o;
-          });
-        });
+    return rft::generate(s->model, context(*s, job), requests, options, [&](GenerateProgress p) {
+      queue->progress(job, [p](Napi::Env env) -> Napi::Value {
+        auto o = Napi::Object::New(env);
+        o.Set("finished", double(p.finished));
+        o.Set("total", double(p.total));
+        o.Set("tokens", double(p.tokens));
+        return o;
+      });
+    });
       },
       generated_to_js);
 }

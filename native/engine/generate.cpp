@@ -249,17 +249,18 @@ class Generation {
   int64_t prompt_bytes_ = 0, prompt_budget_ = 0;  // of prompts alive; the last sequence of a prompt frees it
   std::optional<SlotCache> cache_;
   std::vector<int64_t> free_slots_;
-  std::deque<std::unique_ptr<Sequence>> ready_;     // prompt computed, waiting for a slot
+  std::deque<std::unique_ptr<Sequence>> ready_;  // prompt computed, waiting for a slot
   std::vector<std::unique_ptr<Sequence>> active_;
   std::vector<Generated> results_;
   size_t next_request_ = 0;
   int64_t slots_ = 0, total_ = 0, finished_ = 0, tokens_ = 0;
 };
 
-void check_requests(const ModelSpec& spec, const std::vector<GenerateRequest>& requests, const GenerateOptions& options) {
+void check_requests(const ModelSpec& spec, const std::vector<GenerateRequest>& requests,
+                    const GenerateOptions& options) {
   expect(options.max_new_tokens > 0, "generate maxNewTokens", "a positive number", options.max_new_tokens);
-  expect(options.stop_strings.empty() || !options.token_bytes.offsets.empty(), "generate stopStrings", "tokenBytes beside them",
-         "none");
+  expect(options.stop_strings.empty() || !options.token_bytes.offsets.empty(), "generate stopStrings",
+         "tokenBytes beside them", "none");
   for (size_t i = 0; i < requests.size(); ++i) {
     const auto& r = requests[i];
     Pack pack{r.tokens, r.positions, {}, r.vision};

@@ -1,6 +1,7 @@
 #include "io/tensor_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -117,7 +118,8 @@ void write_tensors(const Ctx& ctx, const std::string& path, const std::vector<ui
     }
     file.sync_and_close();
   } catch (...) {
-    ::unlink(path.c_str());
+    struct stat found;
+    if (::lstat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode)) ::unlink(path.c_str());  // never a device
     throw;
   }
 }

@@ -69,7 +69,8 @@ Tensor ImageFeatures::place(Ctx& ctx, const Vision& vision, const VisionInput& i
     std::vector<int32_t> rows, features;
   };
   std::vector<Placement> placements;
-  std::vector<std::pair<size_t, int32_t>> unit_of;  // merged feature in input order -> (placement, feature in its batch)
+  std::vector<std::pair<size_t, int32_t>>
+      unit_of;  // merged feature in input order -> (placement, feature in its batch)
   for (size_t i = 0; i < size.size(); ++i) {
     const Place& p = places_.at(input.keys[i]);
     p.batch->last_use = ++clock_;

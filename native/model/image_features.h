@@ -50,8 +50,8 @@ class ImageFeatures {
     std::shared_ptr<Batch> batch;
     int64_t begin = 0;  // first merged feature
   };
-  void encode(Ctx& ctx, const Vision& vision, const VisionInput& input, const std::vector<size_t>& images, bool keep_tape,
-              bool recompute_blocks, const Trace& trace);
+  void encode(Ctx& ctx, const Vision& vision, const VisionInput& input, const std::vector<size_t>& images,
+              bool keep_tape, bool recompute_blocks, const Trace& trace);
   void evict();
 
   std::unordered_map<std::string, Place> places_;

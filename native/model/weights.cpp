@@ -34,6 +34,16 @@ float normal(uint64_t seed, uint64_t stream, uint64_t i) {
   return float(std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * M_PI * v));
 }
 
+// Standard deviation of a matrix's first values: 1 / sqrt(inputs), so that activations keep their size from layer to
+// layer; less for the projections that write into the residual stream, and a small embedding beside them.
+float spread(const Parameter& p) {
+  if (p.name == "decoder.embed.weight") return 0.05f;
+  const float even = 1.0f / std::sqrt(float(p.value.columns()));
+  const bool into_residual =
+      ends_with(p.name, ".o.weight") || ends_with(p.name, ".down.weight") || ends_with(p.name, ".proj.weight");
+  return into_residual ? 0.4f * even : even;
+}
+
 uint64_t hash(const std::string& text) {  // FNV-1a
   uint64_t h = 1469598103934665603ull;
   for (unsigned char c : text) h = (h ^ c) * 1099511628211ull;
@@ -50,8 +60,9 @@ void Weights::init_random(uint64_t seed) {
     const bool bias = ends_with(p.name, ".bias");
     const bool norm = p.value.shape().size() == 1 && !bias;
     const uint64_t stream = hash(p.name);
+    const float std = norm || bias ? 0.0f : spread(p);
     parallel_ranges(n, 4096, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) data[i] = norm ? 1.0f : bias ? 0.0f : 0.02f * normal(seed, stream, i);
+      for (int64_t i = begin; i < end; ++i) data[i] = norm ? 1.0f : bias ? 0.0f : std * normal(seed, stream, i);
     });
   }
 }

@@ -22,8 +22,8 @@ class Weights {
   std::vector<Parameter>& all() { return parameters_; }
   const std::vector<Parameter>& all() const { return parameters_; }
 
-  // Matrices ~ N(0, 0.02), norm weights 1, biases 0. Each parameter has its own random stream, so its values do not
-  // depend on what else the model holds.
+  // Matrices ~ N(0, 1 / inputs), norm weights 1, biases 0. Each parameter has its own random stream, so its values do
+  // not depend on what else the model holds.
   void init_random(uint64_t seed);
   // Trainable parameters record on the tape; the others keep no gradient.
   void set_trainable(const std::string& name, bool on);

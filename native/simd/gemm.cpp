@@ -14,13 +14,13 @@
 namespace rft::simd {
 namespace {
 
-constexpr int64_t kTilesPerBlock = 16;   // tiles of packed A kept in L2
+constexpr int64_t kTilesPerBlock = 16;      // tiles of packed A kept in L2
 constexpr int64_t kColumnsPerBlock = 2048;  // columns of B packed at once
-constexpr int64_t kLineFloats = 16;      // floats in a cache line
-constexpr int64_t kRowsAtOnce = 16;  // rows of a k-major operand packed at once: reads run along the rows
-constexpr int64_t kWholeFloats = 1 << 16;  // an operand of a quarter megabyte is at home in L2
-constexpr int64_t kDirectColumns = 256;  // up to here packing A costs more than its strided reads
-constexpr double kSerialCycles = 40e3;   // less work than this is not worth waking threads
+constexpr int64_t kLineFloats = 16;         // floats in a cache line
+constexpr int64_t kRowsAtOnce = 16;         // rows of a k-major operand packed at once: reads run along the rows
+constexpr int64_t kWholeFloats = 1 << 16;   // an operand of a quarter megabyte is at home in L2
+constexpr int64_t kDirectColumns = 256;     // up to here packing A costs more than its strided reads
+constexpr double kSerialCycles = 40e3;      // less work than this is not worth waking threads
 
 struct Problem {
   Trans ta, tb;

@@ -6,8 +6,7 @@
 #include "simd/dispatch.h"
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), \
-                             apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #else
 #pragma GCC target("avx2,fma,f16c")
 #pragma GCC diagnostic ignored "-Wpsabi"  // a lambda's unused conversion to a function pointer

@@ -10,7 +10,7 @@
                              apply_to = function)
 #else
 #pragma GCC target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,f16c")
-#pragma GCC diagnostic ignored "-Wpsabi"              // a lambda's unused conversion to a function pointer
+#pragma GCC diagnostic ignored "-Wpsabi"                // a lambda's unused conversion to a function pointer
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // _mm512_undefined inside the compiler's own header
 #endif
 

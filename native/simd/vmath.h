@@ -21,10 +21,10 @@ float exp_sum(const float* x, float shift, float* y, int64_t n);
 // sum e^(z-shift) * (z-shift) to *weighted (terms with e == 0 count as 0, never 0 * inf).
 float exp_sum_weighted(const float* z, float shift, float* weighted, int64_t n);
 
-void add(const float* x, const float* y, float* out, int64_t n);        // out = x + y
-void axpy(float a, const float* x, float* y, int64_t n);                // y = fma(a, x, y)
-void scale(float a, const float* x, float* out, int64_t n);             // out = a x
-void mul(const float* x, const float* y, float* out, int64_t n);        // out = x y
+void add(const float* x, const float* y, float* out, int64_t n);  // out = x + y
+void axpy(float a, const float* x, float* y, int64_t n);          // y = fma(a, x, y)
+void scale(float a, const float* x, float* out, int64_t n);       // out = a x
+void mul(const float* x, const float* y, float* out, int64_t n);  // out = x y
 void silu_mul(const float* gate, const float* up, float* out, int64_t n);
 // dgate, dup are overwritten. gate, up: forward inputs.
 void silu_mul_backward(const float* gate, const float* up, const float* dout, float* dgate, float* dup, int64_t n);

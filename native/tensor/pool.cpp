@@ -47,7 +47,8 @@ void* Pool::allocate(size_t bytes, Purpose purpose) {
     if (device_ != Device::Meta && !block) {
       report_.live[int(purpose)] -= int64_t(size);
       report_.total -= int64_t(size);
-      fail("memory", concat(size, " more bytes"), concat("an out-of-memory error with ", report_.total, " bytes in use"));
+      fail("memory", concat(size, " more bytes"),
+           concat("an out-of-memory error with ", report_.total, " bytes in use"));
     }
     report_.reserved += int64_t(size);
   }

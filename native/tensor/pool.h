@@ -1,6 +1,7 @@
 // Device memory. A pool hands out 64-byte aligned blocks, keeps freed ones for reuse, and counts live bytes by purpose.
-// The process never holds more than the highest number of live bytes so far, plus a little: blocks kept for reuse make way.
-// On the META device it goes through the same motions without touching memory, so what a run needs is known before it.
+// The process never holds more than the highest number of live bytes so far, plus a little: blocks kept for reuse make
+// way. On the META device it goes through the same motions without touching memory, so what a run needs is known before
+// it.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -19,7 +20,7 @@ enum class Purpose : uint8_t { Weights, Gradients, Optimizer, Activations, Image
 constexpr int kPurposes = 7;
 
 struct MemoryReport {
-  std::array<int64_t, kPurposes> live{};  // bytes in use now
+  std::array<int64_t, kPurposes> live{};     // bytes in use now
   std::array<int64_t, kPurposes> at_peak{};  // bytes in use when the total was highest
   int64_t total = 0;
   int64_t peak = 0;

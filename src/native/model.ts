@@ -53,7 +53,7 @@ export class Model implements Disposable {
     return this.native.parameters()
   }
 
-  /** Matrices N(0, 0.02), norm weights 1, biases 0; each parameter from its own random stream. */
+  /** Matrices N(0, 1 / inputs) (less where they write into the residual stream), norm weights 1, biases 0; each parameter from its own random stream. */
   initRandom(seed: number): Promise<void> {
     return nativeCall(() => this.native.initRandom(seed))
   }

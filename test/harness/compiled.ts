@@ -29,7 +29,10 @@ export function compilePackage(): string {
     const text = readFileSync(join(root, 'src', file), 'utf8')
     const target = join(folder, 'dist', file.replace(/\.ts$/, '.js'))
     mkdirSync(dirname(target), { recursive: true })
-    writeFileSync(target, ts.transpileModule(text, { compilerOptions: { ...options, module: ts.ModuleKind.ESNext } }).outputText)
+    writeFileSync(
+      target,
+      ts.transpileModule(text, { compilerOptions: { ...options, module: ts.ModuleKind.ESNext } }).outputText,
+    )
   }
   return folder
 }

@@ -145,9 +145,9 @@ std::string check_gemm(const Case& s, const std::vector<Isa>& isas) {
 std::string check_rows_alone(Isa isa) {
   set_isa_for_test(isa);
   rft::set_num_threads(2);
-  for (const Case& s : {Case{Trans::No, Trans::Yes, 97, 130, 517, 0, 0.0f},
-                        Case{Trans::No, Trans::No, 29, 96, 96, 0, 1.0f},
-                        Case{Trans::No, Trans::No, 13, 1030, 300, 4, 0.0f}}) {
+  for (const Case& s :
+       {Case{Trans::No, Trans::Yes, 97, 130, 517, 0, 0.0f}, Case{Trans::No, Trans::No, 29, 96, 96, 0, 1.0f},
+        Case{Trans::No, Trans::No, 13, 1030, 300, 4, 0.0f}}) {
     const Inputs in(s);
     const int64_t ldc = s.N + s.gap;
     for (const bool packed : {false, true}) {

@@ -58,7 +58,8 @@ void check_exp(const std::string& isa) {
   Floats x = grid(-87.3f, 88.7f, 200001);
   Floats y(x.size());
   exp_sum(x.data(), 0.0f, y.data(), int64_t(x.size()));
-  report(isa + " exp relative error", close(x, y, [](double v) { return std::exp(v); }, 0, 2e-7));
+  report(isa + " exp relative error", close(
+                                          x, y, [](double v) { return std::exp(v); }, 0, 2e-7));
   x = {-kInf, -1e30f, -200.0f, -88.0f, 0.0f, 88.8f, 1e30f, kInf, kNan};
   y.assign(x.size(), 5.0f);
   exp_sum(x.data(), 0.0f, y.data(), int64_t(x.size()));
@@ -105,8 +106,8 @@ void check_adamw(const std::string& isa) {
   const Floats p0 = p, m0 = m, v0 = v;
   const double lr = 0.01, b1 = 0.9, b2 = 0.999, eps = 1e-8, wd = 0.1;
   const double c1 = 1 / (1 - std::pow(b1, 3)), c2 = 1 / (1 - std::pow(b2, 3));
-  adamw(p.data(), g.data(), m.data(), v.data(), n, 0.5f, float(lr), float(b1), float(b2),
-        float(eps), float(lr * wd), float(c1), float(c2));
+  adamw(p.data(), g.data(), m.data(), v.data(), n, 0.5f, float(lr), float(b1), float(b2), float(eps), float(lr * wd),
+        float(c1), float(c2));
   std::string detail;
   for (int64_t i = 0; i < n; ++i) {
     const double gi = 0.5 * g[i], mi = b1 * m0[i] + (1 - b1) * gi, vi = b2 * v0[i] + (1 - b2) * gi * gi;
@@ -216,10 +217,13 @@ void check_silu(const std::string& isa) {
   Floats y(1001), dg(1001), du(1001);
   silu_mul(g.data(), u.data(), y.data(), 1001);
   silu_mul_backward(g.data(), u.data(), d.data(), dg.data(), du.data(), 1001);
-  report(isa + " silu_mul", close(g, y, [](double x) { return 1.5 * x * sigmoid(x); }, 1e-12, 1e-6));
+  report(isa + " silu_mul", close(
+                                g, y, [](double x) { return 1.5 * x * sigmoid(x); }, 1e-12, 1e-6));
   report(isa + " silu_mul_backward gate",
-         close(g, dg, [](double x) { return 3 * sigmoid(x) * (1 + x * (1 - sigmoid(x))); }, 1e-6, 1e-6));
-  report(isa + " silu_mul_backward up", close(g, du, [](double x) { return 2 * x * sigmoid(x); }, 1e-12, 1e-6));
+         close(
+             g, dg, [](double x) { return 3 * sigmoid(x) * (1 + x * (1 - sigmoid(x))); }, 1e-6, 1e-6));
+  report(isa + " silu_mul_backward up", close(
+                                            g, du, [](double x) { return 2 * x * sigmoid(x); }, 1e-12, 1e-6));
 }
 
 void check_vmath(Isa which) {
@@ -228,18 +232,21 @@ void check_vmath(Isa which) {
   check_exp(isa);
   check_reductions(isa);
   check_silu(isa);
-  check_unary(isa + " gelu_erf", gelu_erf, gelu_erf_backward, [](double x) { return x * phi(x); },
-              [](double x) { return phi(x) + x * std::exp(-x * x / 2) / std::sqrt(2 * M_PI); });
-  check_unary(isa + " gelu_tanh", gelu_tanh, gelu_tanh_backward, [](double x) { return x * sigmoid(2 * tanh_u(x)); },
-              [](double x) {
-                const double s = sigmoid(2 * tanh_u(x));
-                return s + x * s * (1 - s) * 2 * std::sqrt(2 / M_PI) * (1 + 3 * 0.044715 * x * x);
-              });
-  check_unary(isa + " quick_gelu", quick_gelu, quick_gelu_backward, [](double x) { return x * sigmoid(1.702 * x); },
-              [](double x) {
-                const double s = sigmoid(1.702 * x);
-                return s * (1 + 1.702 * x * (1 - s));
-              });
+  check_unary(
+      isa + " gelu_erf", gelu_erf, gelu_erf_backward, [](double x) { return x * phi(x); },
+      [](double x) { return phi(x) + x * std::exp(-x * x / 2) / std::sqrt(2 * M_PI); });
+  check_unary(
+      isa + " gelu_tanh", gelu_tanh, gelu_tanh_backward, [](double x) { return x * sigmoid(2 * tanh_u(x)); },
+      [](double x) {
+    const double s = sigmoid(2 * tanh_u(x));
+    return s + x * s * (1 - s) * 2 * std::sqrt(2 / M_PI) * (1 + 3 * 0.044715 * x * x);
+      });
+  check_unary(
+      isa + " quick_gelu", quick_gelu, quick_gelu_backward, [](double x) { return x * sigmoid(1.702 * x); },
+      [](double x) {
+    const double s = sigmoid(1.702 * x);
+    return s * (1 + 1.702 * x * (1 - s));
+      });
   check_adamw(isa);
   report(isa + " bf16", check_sixteen(bf16_to_f32, f32_to_bf16, 7, 127));
   report(isa + " f16", check_sixteen(f16_to_f32, f32_to_f16, 10, 15));

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <atomic>
 
-#include "ops/attention/passes.h"
 #include "ops/attention/panels.h"
+#include "ops/attention/passes.h"
 #include "ops/lanes.h"
 #include "simd/gemm.h"
 #include "simd/vmath.h"
@@ -227,8 +227,7 @@ void fill_delta(const Plan& plan, const float* dout, const float* out, float* de
   const int64_t H = plan.heads, D = plan.head_dim, T = plan.query_rows;
   parallel_ranges(T, 64, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t)
-      for (int64_t h = 0; h < H; ++h)
-        delta[h * T + t] = simd::dot(dout + (t * H + h) * D, out + (t * H + h) * D, D);
+      for (int64_t h = 0; h < H; ++h) delta[h * T + t] = simd::dot(dout + (t * H + h) * D, out + (t * H + h) * D, D);
   });
 }
 

@@ -40,10 +40,10 @@ void Forward::run(const QueryTile& tile, int kv_head, float* scratch) const {
   const SegmentPlan& segment = plan.segments[size_t(tile.segment)];
   const int64_t D = plan.head_dim, group = plan.group(), rows = tile.rows * group;
   const int64_t columns = segment.visible(tile.first + tile.rows - 1), stride = round_up(columns, 16);
-  float* scores = scratch;                            // (rows, stride)
-  float* scaled = scores + rows * stride;             // (rows, D): scale * q
-  float* mixed = scaled + round_up(rows * D, 16);     // (rows, D): sum of p v
-  float* inverse = mixed + round_up(rows * D, 16);    // (rows)
+  float* scores = scratch;                          // (rows, stride)
+  float* scaled = scores + rows * stride;           // (rows, D): scale * q
+  float* mixed = scaled + round_up(rows * D, 16);   // (rows, D): sum of p v
+  float* inverse = mixed + round_up(rows * D, 16);  // (rows)
   for (int64_t i = 0; i < tile.rows; ++i)
     simd::scale(plan.scale, q + at(tile, i, kv_head), scaled + i * group * D, group * D);
 
@@ -88,8 +88,7 @@ void forward(Ctx& ctx, const Plan& plan, const Tensor& q, const Tensor& k, const
   if (ctx.meta()) return;
   for (int64_t row : plan.uncovered) {
     std::memset(out.row(row), 0, size_t(out.columns()) * sizeof(float));
-    for (int h = 0; h < plan.heads; ++h)
-      lse.f32()[h * plan.query_rows + row] = -std::numeric_limits<float>::infinity();
+    for (int h = 0; h < plan.heads; ++h) lse.f32()[h * plan.query_rows + row] = -std::numeric_limits<float>::infinity();
   }
 }
 

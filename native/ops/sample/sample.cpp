@@ -51,7 +51,8 @@ Weights to_weights(float* z, int64_t V, float most, std::vector<double>& blocks)
     const int64_t n = std::min(kBlock, V - b);
     float sum = simd::exp_sum(block, most, block, n);
     if (std::isnan(sum)) {
-      std::replace_if(block, block + n, [](float x) { return std::isnan(x); }, 0.0f);
+      std::replace_if(
+          block, block + n, [](float x) { return std::isnan(x); }, 0.0f);
       sum = simd::sum(block, n);
     }
     blocks.push_back(double(sum));

@@ -64,8 +64,7 @@ void forward_chunks(Ctx& ctx, const Head& h, ChunkStats* parts, float* target_lo
     simd::pack_b_serial(Trans::Yes, columns, h.C(), h.w.row(begin), h.C(), scratch);
     for (int64_t tile = first; tile < last; tile += kRowTile) {
       const int64_t rows = std::min(kRowTile, last - tile);
-      simd::gemm_packed_serial(Trans::No, rows, columns, h.C(), h.x.row(tile), h.C(), scratch, 0.0f, logits,
-                               kStride);
+      simd::gemm_packed_serial(Trans::No, rows, columns, h.C(), h.x.row(tile), h.C(), scratch, 0.0f, logits, kStride);
       for (int64_t r = 0; r < rows; ++r) {
         float* z = logits + r * kStride;
         apply_temperature(z, columns, h.temperature);
@@ -132,10 +131,8 @@ void backward(Ctx& ctx, const Head& h, const Tensor& stats, const Tensor& dlogp,
                         dentropy ? dentropy.f32()[r] : 0.0f, 1.0f / h.temperature);
       }
     });
-    if (need_x)
-      simd::gemm(Trans::No, Trans::No, N, C, n, z, kStride, w, C, chunk ? 1.0f : dx.beta, dx.grad.f32(), C);
-    if (need_w)
-      simd::gemm_packed(Trans::Yes, n, C, N, z, kStride, packed_x.f32(), dw.beta, dw.grad.row(begin), C);
+    if (need_x) simd::gemm(Trans::No, Trans::No, N, C, n, z, kStride, w, C, chunk ? 1.0f : dx.beta, dx.grad.f32(), C);
+    if (need_w) simd::gemm_packed(Trans::Yes, n, C, N, z, kStride, packed_x.f32(), dw.beta, dw.grad.row(begin), C);
   }
 }
 

@@ -14,7 +14,7 @@ export interface QuickstartOptions {
 
 export const trainRows = 8000
 export const heldOutRows = 600
-export const defaultSteps = 40
+export const defaultSteps = 100
 const longestAnswer = 48
 
 export const modelSizes: CreateFolderOptions['model'] = {
@@ -38,8 +38,8 @@ export function warmStartConfig({ dir, seed, threads }: QuickstartOptions): Conf
     model: { path: model },
     data: { train: [join(data, 'train.jsonl')] },
     algorithm: { trainer: 'sft' },
-    optimizer: { lr: 2e-3, schedule: 'cosine', warmupSteps: 20, beta2: 0.99 },
-    train: { steps: 250, batchSize: 32 },
+    optimizer: { lr: 1e-3, schedule: 'cosine', warmupSteps: 20, beta2: 0.95 },
+    train: { steps: 800, batchSize: 32 },
     report: { samples: 0 },
   })
 }

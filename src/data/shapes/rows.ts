@@ -16,7 +16,7 @@ export interface ShapesStyle {
 export const defaultStyle: ShapesStyle = {
   mix: { count: 0.25, compare: 0.2, attribute: 0.2, arithmetic: 0.35 },
   direct: { count: 0, compare: 0, attribute: 0, arithmetic: 0.65 },
-  working: 'rows',
+  working: 'total',
 }
 
 export interface ShapesRow {
