@@ -35,11 +35,14 @@ const BOUNDARY = 'native/types.ts'
 const IMPURE = /\b(Date\.now|new Date|performance\.now|process\.|Math\.random|setTimeout|setInterval|fetch)\b/
 
 const CORE_AREAS = ['base', 'simd', 'tensor', 'ops', 'optim', 'comm', 'io', 'model', 'engine']
+/** Only kernels and the declarations of their launches see the CUDA layer. */
+const KERNEL_FILE = /^(ops|optim)\/.*(\.cuh?|\/launch\.h)$/
 /** What each folder of native may include besides itself. */
 const MAY_INCLUDE: Record<string, string[]> = {
   base: [],
   simt: ['base'],
   simd: ['base'],
+  simt: ['base'],
   tensor: ['base', 'simd'],
   ops: ['base', 'simd', 'tensor'],
   comm: ['base', 'tensor'],

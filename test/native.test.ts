@@ -1,6 +1,7 @@
 /**
  * Runs the C++ tests. Each test/native/<name>_test.cpp becomes build/Release/<name>_test, which prints one line per
- * case: `ok <name>` or `FAIL <name>: <detail>`. Every line is a test here.
+ * case: `ok <name>` or `FAIL <name>: <detail>`. Every line is a test here. Those of test/native/simt, which run CUDA
+ * kernels in the emulator, are built twice: simt_<name>_test sees every memory access, simt_<name>_test_fast does not.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
@@ -8,9 +9,13 @@ import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 const root = path.join(import.meta.dirname, '..')
-const suites = readdirSync(path.join(root, 'test/native'))
-  .filter((file) => file.endsWith('_test.cpp'))
-  .map((file) => path.basename(file, '.cpp'))
+const names = (folder: string) =>
+  readdirSync(path.join(root, folder))
+    .filter((file) => file.endsWith('_test.cpp'))
+    .map((file) => path.basename(file, '.cpp'))
+/** The emulator is built by g++ on Linux. */
+const emulated = process.platform === 'linux' ? names('test/native/simt') : []
+const suites = [...names('test/native'), ...emulated.flatMap((name) => [`simt_${name}`, `simt_${name}_fast`])]
 
 const TIMEOUT_MS = 300_000
 

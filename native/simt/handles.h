@@ -1,0 +1,12 @@
+// Names of CUDA types for headers that host code includes: a launch is declared without any CUDA header.
+#pragma once
+
+struct CUstream_st;
+struct __nv_bfloat16;
+
+namespace rft::simt {
+
+using Stream = CUstream_st*;
+using bf16 = ::__nv_bfloat16;
+
+}  // namespace rft::simt
