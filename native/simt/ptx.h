@@ -42,8 +42,9 @@ __device__ __forceinline__ float exp2_approx(float x) {
 #endif
 }
 
-// ---- asynchronous copies ---------------------------------------------------------------------------------------------
-// Bytes (4, 8 or 16) global -> shared; only source_bytes are read, the rest is zeros.
+// ---- asynchronous copies
+// --------------------------------------------------------------------------------------------- Bytes (4, 8 or 16)
+// global -> shared; only source_bytes are read, the rest is zeros.
 template <int Bytes>
 __device__ __forceinline__ void cp_async(void* to, const void* from, int source_bytes = Bytes SIMT_LOC) {
   static_assert(Bytes == 4 || Bytes == 8 || Bytes == 16);
@@ -67,11 +68,14 @@ __device__ __forceinline__ void cp_async_commit() {
 // Until at most GroupsLeft committed groups of this thread are in flight.
 template <int GroupsLeft>
 __device__ __forceinline__ void cp_async_wait() {
-  SIMT_EITHER(asm volatile("cp.async.wait_group %0;" ::"n"(GroupsLeft) : "memory"), emulator::cp_async_wait(GroupsLeft));
+  SIMT_EITHER(asm volatile("cp.async.wait_group %0;" ::"n"(GroupsLeft)
+                           : "memory"),
+              emulator::cp_async_wait(GroupsLeft));
 }
 
-// ---- tensor cores ----------------------------------------------------------------------------------------------------
-// N (1, 2 or 4) 8x8 bf16 matrices; lanes 8m to 8m + 7 give the 16-byte rows of matrix m. Trans gives each transposed.
+// ---- tensor cores
+// ---------------------------------------------------------------------------------------------------- N (1, 2 or 4)
+// 8x8 bf16 matrices; lanes 8m to 8m + 7 give the 16-byte rows of matrix m. Trans gives each transposed.
 template <bool Trans = false, int N>
 __device__ __forceinline__ void ldmatrix(uint32_t (&r)[N], const void* row SIMT_LOC) {
   static_assert(N == 1 || N == 2 || N == 4);
@@ -84,7 +88,10 @@ __device__ __forceinline__ void ldmatrix(uint32_t (&r)[N], const void* row SIMT_
   else if constexpr (N == 1)
     asm volatile("ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {%0}, [%1];" : "=r"(r[0]) : "r"(p) : "memory");
   else if constexpr (N == 2 && !Trans)
-    asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2];" : "=r"(r[0]), "=r"(r[1]) : "r"(p) : "memory");
+    asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2];"
+                 : "=r"(r[0]), "=r"(r[1])
+                 : "r"(p)
+                 : "memory");
   else if constexpr (N == 2)
     asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0,%1}, [%2];"
                  : "=r"(r[0]), "=r"(r[1])
@@ -116,14 +123,17 @@ __device__ __forceinline__ void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[
 #endif
 }
 
-// ---- named barriers --------------------------------------------------------------------------------------------------
-// `threads` threads in all take part, some of which may only arrive; id 0 is __syncthreads'.
+// ---- named barriers
+// -------------------------------------------------------------------------------------------------- `threads` threads
+// in all take part, some of which may only arrive; id 0 is __syncthreads'.
 __device__ __forceinline__ void named_barrier_sync(int id, int threads SIMT_LOC) {
-  SIMT_EITHER(asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory"),
+  SIMT_EITHER(asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads)
+                           : "memory"),
               emulator::named_barrier(id, threads, true, simt_loc));
 }
 __device__ __forceinline__ void named_barrier_arrive(int id, int threads SIMT_LOC) {
-  SIMT_EITHER(asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory"),
+  SIMT_EITHER(asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads)
+                           : "memory"),
               emulator::named_barrier(id, threads, false, simt_loc));
 }
 

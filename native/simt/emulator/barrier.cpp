@@ -31,7 +31,8 @@ void check_block_barrier(const Barrier& b, const Loc& loc) {
            concat(thread_text(g.current->id), " is at a different __syncthreads than the thread that came first"),
            site_of(loc), site_of(b.loc));
   if (g.live_threads < g.threads)
-    report("divergence", concat("__syncthreads after ", g.threads - g.live_threads, " thread(s) of the block have exited"),
+    report("divergence",
+           concat("__syncthreads after ", g.threads - g.live_threads, " thread(s) of the block have exited"),
            site_of(loc));
 }
 
@@ -46,10 +47,8 @@ void arrive(int id, int threads, bool wait, const Loc& loc) {
     fatal("divergence", concat(thread_text(f.id), " gives barrier ", id, " another thread count"), site_of(loc));
   if (threads == kWholeBlock) check_block_barrier(b, loc);
   ++b.arrived;
-  if (wait)
-    b.waiting[b.waiting_count++] = &f;
-  else
-    release(f, b.released);
+  if (wait) b.waiting[b.waiting_count++] = &f;
+  else release(f, b.released);
   const bool last = b.arrived == (threads == kWholeBlock ? int(g.live_threads) : threads);
   if (last) finish(b);
   else if (wait) block_on(threads == kWholeBlock ? "__syncthreads" : "a named barrier", loc);
@@ -67,7 +66,8 @@ void begin_barriers() {
 void exit_barriers(Fiber& f) {
   Barrier& b = barriers[0];
   if (b.waiting_count == 0 || b.need != kWholeBlock) return;
-  report("divergence", thread_text(f.id) + " exited while the rest of the block waits at __syncthreads", site_of(b.loc));
+  report("divergence", thread_text(f.id) + " exited while the rest of the block waits at __syncthreads",
+         site_of(b.loc));
   if (unsigned(b.arrived) == g.live_threads) finish(b);
 }
 

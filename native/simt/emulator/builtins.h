@@ -16,10 +16,10 @@
 #define __launch_bounds__(...)
 #define __align__(n) __attribute__((aligned(n)))
 
-#define SIMT_SHARED(type, name, ...)                                                                       \
-  static char simt_key_##name;                                                                             \
-  typedef type simt_type_##name __VA_ARGS__;                                                               \
-  simt_type_##name& name = *static_cast<simt_type_##name*>(::rft::simt::emulator::shared_variable(         \
+#define SIMT_SHARED(type, name, ...)                                                               \
+  static char simt_key_##name;                                                                     \
+  typedef type simt_type_##name __VA_ARGS__;                                                       \
+  simt_type_##name& name = *static_cast<simt_type_##name*>(::rft::simt::emulator::shared_variable( \
       &simt_key_##name, sizeof(simt_type_##name), alignof(simt_type_##name), #name))
 #define SIMT_DYN_SHARED(name) unsigned char* const name = ::rft::simt::emulator::dynamic_shared()
 
@@ -100,23 +100,28 @@ T __shfl_up_sync(unsigned mask, T v, unsigned d, int width = 32 SIMT_LOC) {
 
 template <class T>
 T atomicAdd(T* p, std::type_identity_t<T> v SIMT_LOC) {
-  return rft::simt::emulator::atomic(p, [v](T old) { return T(old + v); }, simt_loc);
+  return rft::simt::emulator::atomic(
+      p, [v](T old) { return T(old + v); }, simt_loc);
 }
 template <class T>
 T atomicMax(T* p, std::type_identity_t<T> v SIMT_LOC) {
-  return rft::simt::emulator::atomic(p, [v](T old) { return old > v ? old : v; }, simt_loc);
+  return rft::simt::emulator::atomic(
+      p, [v](T old) { return old > v ? old : v; }, simt_loc);
 }
 template <class T>
 T atomicMin(T* p, std::type_identity_t<T> v SIMT_LOC) {
-  return rft::simt::emulator::atomic(p, [v](T old) { return old < v ? old : v; }, simt_loc);
+  return rft::simt::emulator::atomic(
+      p, [v](T old) { return old < v ? old : v; }, simt_loc);
 }
 template <class T>
 T atomicExch(T* p, std::type_identity_t<T> v SIMT_LOC) {
-  return rft::simt::emulator::atomic(p, [v](T) { return v; }, simt_loc);
+  return rft::simt::emulator::atomic(
+      p, [v](T) { return v; }, simt_loc);
 }
 template <class T>
 T atomicCAS(T* p, std::type_identity_t<T> expected, std::type_identity_t<T> v SIMT_LOC) {
-  return rft::simt::emulator::atomic(p, [=](T old) { return old == expected ? v : old; }, simt_loc);
+  return rft::simt::emulator::atomic(
+      p, [=](T old) { return old == expected ? v : old; }, simt_loc);
 }
 
 template <class T>

@@ -22,16 +22,16 @@ void* shared_variable(const void* key, size_t bytes, size_t align, const char* n
 unsigned char* dynamic_shared();
 uint32_t shared_address(const void* p, Loc);  // __cvta_generic_to_shared
 
-void block_barrier(Loc);                                            // __syncthreads
-void named_barrier(int id, int threads, bool wait, Loc);            // bar.sync, bar.arrive
+void block_barrier(Loc);                                  // __syncthreads
+void named_barrier(int id, int threads, bool wait, Loc);  // bar.sync, bar.arrive
 enum class Vote { Or, And, Count };
-int block_vote(bool predicate, Vote, Loc);                          // __syncthreads_or, _and, _count
+int block_vote(bool predicate, Vote, Loc);  // __syncthreads_or, _and, _count
 void warp_sync(unsigned mask, Loc);
 void warp_shuffle(unsigned mask, const void* in, void* out, unsigned size, int source_lane, Loc);
 unsigned warp_ballot(unsigned mask, bool predicate, Loc);
-void yield();                                                       // __nanosleep: lets any other thread run
+void yield();  // __nanosleep: lets any other thread run
 void thread_fence(bool beyond_block);
-void atomic_access(void* p, unsigned bytes, Loc);                   // checks and marks; the caller does the arithmetic
+void atomic_access(void* p, unsigned bytes, Loc);  // checks and marks; the caller does the arithmetic
 
 void cp_async(void* to, const void* from, unsigned bytes, unsigned source_bytes, Loc);  // the rest is zeros
 void cp_async_commit();

@@ -30,7 +30,7 @@ void merge(SyncVar& to, const SyncVar& from);
 void release(Fiber&, SyncVar&);
 void acquire(Fiber&, const SyncVar&);
 void see(Fiber&, uint32_t agent, uint32_t clock);
-View issue_view(Fiber&);         // for work issued now: what the thread does from here on is not ordered before it
-View warp_issue_view(unsigned warp);                        // the same for all lanes of a warp
+View issue_view(Fiber&);              // for work issued now: what the thread does from here on is not ordered before it
+View warp_issue_view(unsigned warp);  // the same for all lanes of a warp
 
 }  // namespace rft::simt::emulator

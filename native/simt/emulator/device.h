@@ -16,7 +16,7 @@ struct Config {
   Order order = Order::Forward;
   Async async = Async::Late;
   uint64_t seed = 1;
-  unsigned preempt = 0;        // checked builds: lets another thread run before 1 in N memory accesses (0: never)
+  unsigned preempt = 0;  // checked builds: lets another thread run before 1 in N memory accesses (0: never)
   bool throw_on_report = true;
   size_t max_reports = 8;
   size_t max_dynamic_shared = 227 * 1024;
@@ -25,9 +25,9 @@ Config& config();
 
 // What the checker found in the last launch.
 struct Report {
-  std::string kind;            // bounds, uninitialised, race, divergence, deadlock, misaligned, ...
+  std::string kind;  // bounds, uninitialised, race, divergence, deadlock, misaligned, ...
   std::string text;
-  uint32_t site, against;      // source positions, 0: none
+  uint32_t site, against;         // source positions, 0: none
   std::string full_text() const;  // with the source lines; asks addr2line, so it is slow
 };
 const std::vector<Report>& reports();

@@ -31,8 +31,8 @@ HeapCell* heap_cells = nullptr;
 size_t heap_top = kHeapStart;
 std::map<size_t, size_t> heap_blocks;  // offset -> bytes
 
-std::map<const void*, std::map<uint32_t, View>> published;    // word -> block -> what it had done at its fence
-std::map<uint32_t, std::map<uint32_t, View>> received;        // block -> other block -> what it knows of it
+std::map<const void*, std::map<uint32_t, View>> published;  // word -> block -> what it had done at its fence
+std::map<uint32_t, std::map<uint32_t, View>> received;      // block -> other block -> what it knows of it
 
 void* reserve(size_t bytes) {
   void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -70,8 +70,7 @@ void cell_access(HeapCell& c, const Access& a) {
   if (!g.kernel.instrumented && !a.write()) return;  // plain stores unseen: bounds only
   if (!(a.atomic() && (c.flags & HeapCell::WroteAtomic)) && !ordered(a, c.writer, c.writing_agent))
     race_on_heap(a, c.writer, c.writing_agent, true);
-  if (a.write() && !ordered(a, c.reader, c.reading_agent))
-    race_on_heap(a, c.reader, c.reading_agent, false);
+  if (a.write() && !ordered(a, c.reader, c.reading_agent)) race_on_heap(a, c.reader, c.reading_agent, false);
   if ((!a.write() || a.atomic()) && !(c.flags & HeapCell::Initialised)) report_uninitialised(a);
   const Touch now{g.launch_id, g.block, a.who.clock, a.site};
   if (!a.write()) {
@@ -110,7 +109,9 @@ void device_free(void* p) {
 }
 
 void host_wrote(void* p, size_t bytes) {
-  for_cells(heap_offset(p), bytes, [](HeapCell& c) { c = {{}, {}, 0, 0, HeapCell::Allocated | HeapCell::Initialised}; });
+  for_cells(heap_offset(p), bytes, [](HeapCell& c) {
+    c = {{}, {}, 0, 0, HeapCell::Allocated | HeapCell::Initialised};
+  });
 }
 
 bool initialised(const void* p, size_t bytes) {
@@ -147,8 +148,8 @@ std::string heap_text(const void* p) {
   auto it = heap_blocks.upper_bound(offset);
   if (it != heap_blocks.begin() && offset - std::prev(it)->first < std::prev(it)->second + kHeapStart) --it;
   if (it == heap_blocks.end()) return "device memory, freed or never allocated";
-  return concat("device buffer #", std::distance(heap_blocks.begin(), it), " byte ", long(offset) - long(it->first), " of ",
-                it->second);
+  return concat("device buffer #", std::distance(heap_blocks.begin(), it), " byte ", long(offset) - long(it->first),
+                " of ", it->second);
 }
 
 void publish_atomic(const void* word) {

@@ -9,9 +9,9 @@ struct Mbarrier {
   int64_t bytes = 0;                // expected and not yet arrived
   uint32_t phase = 0;
   std::vector<Fiber*> waiting;
-  SyncVar arriving, completed;      // of the running phase, of the last one
+  SyncVar arriving, completed;  // of the running phase, of the last one
   uint32_t init_thread = 0, init_clock = 0;
-  bool fenced = false;              // fence.mbarrier_init since its initialisation
+  bool fenced = false;  // fence.mbarrier_init since its initialisation
 };
 
 Mbarrier& mbarrier_at(const uint64_t* bar, const char* what, const Loc&);  // checks that it was initialised

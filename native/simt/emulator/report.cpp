@@ -48,7 +48,9 @@ Site site_of(const Loc& l) {
   if (fresh) locs.push_back(l);
   return it->second;
 }
-Site site_of(const void* return_address) { return Site(static_cast<const char*>(return_address) - &__executable_start); }
+Site site_of(const void* return_address) {
+  return Site(static_cast<const char*>(return_address) - &__executable_start);
+}
 
 std::string site_text(Site site) {
   if (site == 0) return "";
@@ -75,7 +77,8 @@ void clear_reports() {
 std::string thread_text(uint32_t thread) { return concat(block_text(), "thread ", thread); }
 
 std::string agent_text(uint32_t agent) {
-  if (agent < g.threads) return concat(block_text(), "thread ", agent, " (warp ", agent / 32, " lane ", agent % 32, ")");
+  if (agent < g.threads)
+    return concat(block_text(), "thread ", agent, " (warp ", agent / 32, " lane ", agent % 32, ")");
   if (agent < copier_of(g.threads)) return concat(block_text(), "asynchronous copy of thread ", agent - g.threads);
   if (agent < tma_agent(0)) return concat(block_text(), "wgmma of warp ", agent - wgmma_agent(0));
   return block_text() + "a TMA load";

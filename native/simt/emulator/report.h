@@ -12,7 +12,7 @@ Site site_of(const void* return_address);
 std::string site_text(Site);
 
 void report(const char* kind, const std::string& text, Site at, Site against = 0);  // once per kind and lines
-[[noreturn]] void fatal(const char* kind, const std::string& text, Site at);         // also gives the launch up
+[[noreturn]] void fatal(const char* kind, const std::string& text, Site at);        // also gives the launch up
 void clear_reports();
 
 std::string thread_text(uint32_t thread);  // "block (1,0,0) thread 37"

@@ -32,7 +32,9 @@ unsigned nth_bit(unsigned mask, unsigned n) {
   while (n-- != 0) mask &= mask - 1;
   return unsigned(__builtin_ctz(mask));
 }
-unsigned random_bit(unsigned mask) { return nth_bit(mask, unsigned(random_bits() % unsigned(__builtin_popcount(mask)))); }
+unsigned random_bit(unsigned mask) {
+  return nth_bit(mask, unsigned(random_bits() % unsigned(__builtin_popcount(mask))));
+}
 unsigned highest_bit(unsigned mask) { return 31 - unsigned(__builtin_clz(mask)); }
 // The lowest bit above `bit`, else the lowest of all.
 unsigned next_bit(unsigned mask, unsigned bit) {
@@ -230,8 +232,10 @@ void breathe(bool may_spin) {
   yield();
   if (counters.switches != before) spins = 0;
   if (spins > kSpinLimit)
-    fatal("livelock",
-          thread_text(g.current->id) + " spins while no other thread of its block can run; blocks run one after another", 0);
+    fatal(
+        "livelock",
+        thread_text(g.current->id) + " spins while no other thread of its block can run; blocks run one after another",
+        0);
 }
 
 void run_grid(const Launch& l, const Kernel& kernel) {

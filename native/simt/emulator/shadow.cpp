@@ -26,7 +26,8 @@ std::string memory_text(const void* p) {
 }
 
 void report_bounds(const Access& a) {
-  report("bounds", concat(verb(a), " outside ", memory_text(a.p), " by ", agent_text(a.who.agent), ", ", a.what), a.site);
+  report("bounds", concat(verb(a), " outside ", memory_text(a.p), " by ", agent_text(a.who.agent), ", ", a.what),
+         a.site);
 }
 
 void report_uninitialised(const Access& a) {
@@ -86,15 +87,15 @@ static void on_access(void* p, size_t bytes, unsigned mode, const void* return_a
 
 }  // namespace rft::simt::emulator
 
-#define SIMT_HOOK(name, n, mode, spin)                                                                 \
-  void name##n(void* p) {                                                                              \
-    using namespace rft::simt::emulator;                                                               \
-    on_access(p, n, mode, __builtin_return_address(0), spin);                                          \
+#define SIMT_HOOK(name, n, mode, spin)                        \
+  void name##n(void* p) {                                     \
+    using namespace rft::simt::emulator;                      \
+    on_access(p, n, mode, __builtin_return_address(0), spin); \
   }
-#define SIMT_HOOKS(n)                                             \
-  SIMT_HOOK(__tsan_read, n, kRead, Volatile::No)                  \
-  SIMT_HOOK(__tsan_write, n, kWrite, Volatile::No)                \
-  SIMT_HOOK(__tsan_volatile_read, n, kRead, Volatile::Yes)        \
+#define SIMT_HOOKS(n)                                      \
+  SIMT_HOOK(__tsan_read, n, kRead, Volatile::No)           \
+  SIMT_HOOK(__tsan_write, n, kWrite, Volatile::No)         \
+  SIMT_HOOK(__tsan_volatile_read, n, kRead, Volatile::Yes) \
   SIMT_HOOK(__tsan_volatile_write, n, kWrite, Volatile::Yes)
 
 extern "C" {

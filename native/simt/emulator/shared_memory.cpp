@@ -109,7 +109,9 @@ void* shared_variable(const void* key, size_t bytes, size_t align, const char* n
 
 unsigned char* dynamic_shared() { return arena + kDynamicOffset; }
 
-bool in_shared(const void* p) { return arena != nullptr && size_t(static_cast<const unsigned char*>(p) - arena) < kArenaBytes; }
+bool in_shared(const void* p) {
+  return arena != nullptr && size_t(static_cast<const unsigned char*>(p) - arena) < kArenaBytes;
+}
 
 uint32_t shared_offset(const void* p, const char* what, Site site) {
   if (!in_shared(p)) fatal("bounds", concat(what, ": ", memory_text(p), " is not shared memory"), site);

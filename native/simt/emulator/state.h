@@ -28,8 +28,8 @@ struct State {
   dim3 grid, block_size;
   Kernel kernel{};
   bool running = false;
-  bool in_runtime = false;        // see Enter
-  bool abandoned = false;         // a fatal report: no further block runs
+  bool in_runtime = false;  // see Enter
+  bool abandoned = false;   // a fatal report: no further block runs
   uint32_t launch_id = 0, block = 0;
   uint32_t threads = 0, warps = 0, agents = 0, live_threads = 0;
   uint3 block_index{};
@@ -57,7 +57,7 @@ void make_runnable(const Fiber&);
 void make_warp_runnable(unsigned warp, unsigned lanes);
 void block_on(const char* what, const Loc&);  // leaves the current thread until make_runnable
 [[noreturn]] void abandon_launch();
-void breathe(bool may_spin);                  // after a memory access: perhaps another thread's turn
+void breathe(bool may_spin);  // after a memory access: perhaps another thread's turn
 
 // Life of a block, in every part.
 void begin_barriers();
@@ -67,11 +67,11 @@ void begin_mbarriers();
 void begin_tma();
 void begin_wgmma();
 void begin_shared(size_t dynamic_bytes);
-void begin_global();                          // of a launch
+void begin_global();  // of a launch
 void end_global();
 void end_tma();
 void end_wgmma();
-void exit_barriers(Fiber&);                   // a thread has returned
+void exit_barriers(Fiber&);  // a thread has returned
 void exit_warps(Fiber&);
 void exit_copies(Fiber&);
 void exit_tma(Fiber&);

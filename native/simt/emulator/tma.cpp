@@ -148,7 +148,8 @@ void tma_store_2d(const TensorMap2D* map, const void* from, int x, int y, Loc lo
   const uint32_t thread = g.current->id;
   check_box(*map, from, site);
   auto& issued = stores[thread].issued;
-  issued.push_back({*map, shared_offset(from, "TMA store", site), x, y, issue_view(*g.current), next_copy_clock(thread), loc, false});
+  issued.push_back({*map, shared_offset(from, "TMA store", site), x, y, issue_view(*g.current), next_copy_clock(thread),
+                    loc, false});
   const Async when = config().async;
   if (when == Async::Early || (when == Async::Random && random_bits() % 2 != 0)) perform(thread, issued.back());
 }

@@ -32,8 +32,8 @@ struct Accumulator {
 struct Operation {
   WgmmaCall call;
   Loc loc;
-  unsigned issued = 0;              // bit per warp
-  uint32_t a[kWarps][32][4];        // register operands
+  unsigned issued = 0;        // bit per warp
+  uint32_t a[kWarps][32][4];  // register operands
   std::shared_ptr<Accumulator> accumulator[kWarps];
   View view[kWarps];
 };
@@ -47,7 +47,7 @@ struct Warpgroup {
   std::vector<Operation> operations;
   uint32_t performed = 0;
   std::vector<Fiber*> waiting;
-  unsigned registers = 0;           // setmaxnreg; 0: as launched
+  unsigned registers = 0;  // setmaxnreg; 0: as launched
 };
 WarpState warp_state[kMaxWarps];
 Warpgroup warpgroups[kMaxWarps / kWarps];
@@ -133,7 +133,8 @@ void run_wgmma(const WarpArgs& w) {
   if ((warpgroup + 1) * kWarps > g.warps) fatal("wgmma", "not a full warpgroup", site);
   if (!state.fenced) report("wgmma", concat("issued without wgmma.fence since the last wait, warp ", w.warp), site);
   for (unsigned lane = 1; lane < 32; ++lane)
-    if (!same(call, w.at<WgmmaCall>(lane))) fatal("wgmma", concat("operands differ between lanes of warp ", w.warp), site);
+    if (!same(call, w.at<WgmmaCall>(lane)))
+      fatal("wgmma", concat("operands differ between lanes of warp ", w.warp), site);
   const uint32_t sequence = state.issued++;
   if (sequence == group.operations.size()) {
     group.operations.emplace_back();

@@ -9,8 +9,10 @@ namespace rft::simt::emulator {
 class WgmmaDescriptor {
  public:
   explicit WgmmaDescriptor(uint64_t bits)
-      : start_(uint32_t(bits & 0x3fff) << 4), leading_(uint32_t(bits >> 16 & 0x3fff) << 4),
-        stride_(uint32_t(bits >> 32 & 0x3fff) << 4), swizzle_(bits >> 62 == 0 ? 0 : 256u >> (bits >> 62)) {}
+      : start_(uint32_t(bits & 0x3fff) << 4),
+        leading_(uint32_t(bits >> 16 & 0x3fff) << 4),
+        stride_(uint32_t(bits >> 32 & 0x3fff) << 4),
+        swizzle_(bits >> 62 == 0 ? 0 : 256u >> (bits >> 62)) {}
 
   bool aligned() const { return swizzle_ != 128 || (start_ >> 7 & 7) == 0; }
 

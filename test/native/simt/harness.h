@@ -87,7 +87,8 @@ template <class T, class Want>
 std::string compare(const simt::Buffer<T>& got, Want want) {
   const std::vector<T> values = got.host();
   for (size_t i = 0; i < values.size(); ++i)
-    if (!(values[i] == want(int(i)))) return concat("element ", i, ": ", float(values[i]), ", want ", float(want(int(i))));
+    if (!(values[i] == want(int(i))))
+      return concat("element ", i, ": ", float(values[i]), ", want ", float(want(int(i))));
   return simt::kCheckedBuild && !got.all_written() ? "not every output was written" : "";
 }
 

@@ -40,7 +40,8 @@ std::string close(const Got& got, const std::vector<Want>& want, double absolute
   if (got.size() != want.size()) return concat(got.size(), " values, want ", want.size());
   for (size_t i = 0; i < want.size(); ++i) {
     const double w = double(want[i]), difference = std::fabs(double(float(got[i])) - w);
-    if (!(difference <= absolute + relative * std::fabs(w))) return concat("element ", i, ": ", float(got[i]), ", want ", w);
+    if (!(difference <= absolute + relative * std::fabs(w)))
+      return concat("element ", i, ": ", float(got[i]), ", want ", w);
   }
   return "";
 }

@@ -9,13 +9,13 @@ using simt::TensorMap;
 
 enum class Bug {
   None,
-  IgnoresEmpty,        // the producer does not wait for the consumers
-  ReleasesEarly,       // a stage is given back before the wgmma that reads it is done
-  NoFence,             // no wgmma.fence
-  NoBarrierFence,      // no fence.mbarrier_init
-  ExpectsHalf,         // expect_tx of half of what arrives
-  WrongStride,         // in a descriptor
-  ReadsEarly,          // accumulators before the wait
+  IgnoresEmpty,    // the producer does not wait for the consumers
+  ReleasesEarly,   // a stage is given back before the wgmma that reads it is done
+  NoFence,         // no wgmma.fence
+  NoBarrierFence,  // no fence.mbarrier_init
+  ExpectsHalf,     // expect_tx of half of what arrives
+  WrongStride,     // in a descriptor
+  ReadsEarly,      // accumulators before the wait
   NoProxyFence,
   TooManyRegisters,
   NoStoreWait,
@@ -51,8 +51,8 @@ __device__ void produce(GemmShared& s, const TensorMap* map_a, const TensorMap* 
 // c (m, n) = a (m, k) b, b (n, k) or with TransB (k, n). One producer and two consumer warpgroups.
 template <bool TransB>
 __global__ void __launch_bounds__(384, 1)
-wgmma_gemm(const __grid_constant__ TensorMap map_a, const __grid_constant__ TensorMap map_b, float* __restrict__ c, int m,
-           int n, int k, Bug bug) {
+    wgmma_gemm(const __grid_constant__ TensorMap map_a, const __grid_constant__ TensorMap map_b, float* __restrict__ c,
+               int m, int n, int k, Bug bug) {
   SIMT_DYN_SHARED(smem);
   GemmShared& s = *reinterpret_cast<GemmShared*>(smem);
   const int steps = (k + kK - 1) / kK, group = int(threadIdx.x) / 128;
@@ -106,7 +106,7 @@ wgmma_gemm(const __grid_constant__ TensorMap map_a, const __grid_constant__ Tens
 // c (64, N) = a (64, 16) b (N, 16)^T from operands that ordinary stores put into shared memory.
 template <int N>
 __global__ void __launch_bounds__(128)
-stored_operands(const bf16* __restrict__ a, const bf16* __restrict__ b, float* __restrict__ c, Bug bug) {
+    stored_operands(const bf16* __restrict__ a, const bf16* __restrict__ b, float* __restrict__ c, Bug bug) {
   SIMT_DYN_SHARED(smem);
   for (int i = int(threadIdx.x); i < (64 + N) * 16; i += 128) {  // rows of 128 bytes, of which 32 are used
     const int row = i / 16, k = i % 16;
@@ -135,8 +135,8 @@ struct CoreShared {
   uint64_t full;
 };
 __global__ void __launch_bounds__(128)
-attention_core(const __grid_constant__ TensorMap map_q, const __grid_constant__ TensorMap map_k,
-               const __grid_constant__ TensorMap map_v, const __grid_constant__ TensorMap map_o, Bug bug) {
+    attention_core(const __grid_constant__ TensorMap map_q, const __grid_constant__ TensorMap map_k,
+                   const __grid_constant__ TensorMap map_v, const __grid_constant__ TensorMap map_o, Bug bug) {
   SIMT_DYN_SHARED(smem);
   CoreShared& s = *reinterpret_cast<CoreShared*>(smem);
   const int row0 = int(blockIdx.x) * 64;

@@ -29,9 +29,9 @@ std::string gemm(int m, int n, int k, Bug bug = Bug::None) {
   Buffer<bf16> da(a), db(b);
   Buffer<float> dc(size_t(m) * size_t(n));
   const TensorMap map_a = tensor_map_2d(da.get(), m, k, k, kM, kK);
-  const TensorMap map_b =
-      TransB ? tensor_map_2d(db.get(), k, n, n, kK, 64) : tensor_map_2d(db.get(), n, k, k, kN, kK);
-  const Launch l{"wgmma_gemm", dim3(unsigned(n + kN - 1) / kN, unsigned(m + kM - 1) / kM), dim3(384), sizeof(GemmShared)};
+  const TensorMap map_b = TransB ? tensor_map_2d(db.get(), k, n, n, kK, 64) : tensor_map_2d(db.get(), n, k, k, kN, kK);
+  const Launch l{"wgmma_gemm", dim3(unsigned(n + kN - 1) / kN, unsigned(m + kM - 1) / kM), dim3(384),
+                 sizeof(GemmShared)};
   launch(l, wgmma_gemm<TransB>, map_a, map_b, dc.get(), m, n, k, bug);
   if (kCheckedBuild && !dc.all_written()) return "not every output was written";
   return close(dc.host(), product(a, b, m, n, k, TransB), 1e-4, 1e-5);

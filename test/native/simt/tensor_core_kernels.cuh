@@ -26,8 +26,8 @@ __device__ __forceinline__ void load_tile(uint4* tile, const bf16* from, int row
 }
 
 // c (M, N) = a (M, K) b (N, K)^T, K a multiple of 8. 64 x 64 a block, 16 rows a warp, two stages.
-__global__ void __launch_bounds__(128)
-mma_gemm(const bf16* __restrict__ a, const bf16* __restrict__ b, float* __restrict__ c, int M, int N, int K, Bug bug) {
+__global__ void __launch_bounds__(128) mma_gemm(const bf16* __restrict__ a, const bf16* __restrict__ b,
+                                                float* __restrict__ c, int M, int N, int K, Bug bug) {
   SIMT_SHARED(uint4, tiles, [2][2][kTile * kChunks]);  // stage, operand
   const int warp = int(threadIdx.x) / 32, lane = int(threadIdx.x) % 32;
   const int row0 = int(blockIdx.y) * kTile, col0 = int(blockIdx.x) * kTile, steps = (K + kDepth - 1) / kDepth;
@@ -95,7 +95,8 @@ __global__ void __launch_bounds__(32) ldmatrix_layouts(uint32_t* out) {
 }
 
 // out (32): sums of what copies of 4, 8 and 16 bytes bring, the last lane's cut short by `missing` bytes.
-__global__ void __launch_bounds__(32) copy_sizes(const float* __restrict__ in, float* __restrict__ out, int missing, bool wait) {
+__global__ void __launch_bounds__(32)
+    copy_sizes(const float* __restrict__ in, float* __restrict__ out, int missing, bool wait) {
   SIMT_SHARED(float4, wide, [32]);
   SIMT_SHARED(float2, pair, [32]);
   SIMT_SHARED(float, one, [32]);

@@ -47,7 +47,9 @@ void check_gemm() {
 // Element 2c, 2c + 1 of a row of matrix m in lane 4 row + c; transposed, row and column change places.
 uint32_t want_ldmatrix(unsigned lane, unsigned m, bool trans) {
   const unsigned outer = lane / 4, inner = lane % 4 * 2;
-  const auto value = [&](unsigned h) { return trans ? m * 64 + (inner + h) * 8 + outer : m * 64 + outer * 8 + inner + h; };
+  const auto value = [&](unsigned h) {
+    return trans ? m * 64 + (inner + h) * 8 + outer : m * 64 + outer * 8 + inner + h;
+  };
   return value(0) | value(1) << 16;
 }
 
@@ -64,7 +66,8 @@ std::string copies(int missing, bool wait) {
   Buffer<float> in(std::vector<float>(128 - size_t(missing) / 4, 1.0f)), out(32);
   launch(Launch{"copy_sizes", dim3(1), dim3(32)}, copy_sizes, in.get(), out.get(), missing, wait);
   const int floats = missing / 4;
-  return compare(out, [&](int i) { return i < 31 ? 7.0f : float((floats < 1) + std::max(0, 2 - floats) + 4 - floats); });
+  return compare(out,
+                 [&](int i) { return i < 31 ? 7.0f : float((floats < 1) + std::max(0, 2 - floats) + 4 - floats); });
 }
 
 void check_copies() {

@@ -82,8 +82,7 @@ __global__ void nobody_arrives(int*) {
 
 __global__ void barrier_in_both_arms(int* out) {
   if (threadIdx.x < 32) __syncthreads();
-  else
-    __syncthreads();
+  else __syncthreads();
   out[threadIdx.x] = 1;
 }
 
@@ -168,7 +167,9 @@ __global__ void load_vector(const float* in, float* out, int offset) {
   out[threadIdx.x] = v.x + v.w;
 }
 
-__global__ void atomic_at(int* out, int byte) { atomicAdd(reinterpret_cast<int*>(reinterpret_cast<char*>(out) + byte), 1); }
+__global__ void atomic_at(int* out, int byte) {
+  atomicAdd(reinterpret_cast<int*>(reinterpret_cast<char*>(out) + byte), 1);
+}
 
 __global__ void wait_for_flag(int* out, int* flag, bool release) {
   if (release && threadIdx.x == blockDim.x - 1) atomicExch(flag, 1);

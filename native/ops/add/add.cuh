@@ -1,0 +1,24 @@
+// y = a + b, one pack or one element a thread. Bandwidth bound: 3 accesses an element.
+#pragma once
+#include "ops/kernel.cuh"
+
+namespace rft::cuda {
+
+template <class T, bool Packed>
+__global__ void __launch_bounds__(256) add_kernel(const T* a, const T* b, T* y, int64_t n) {
+  constexpr int kStep = Packed ? kLanes<T> : 1;
+  const int64_t i = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * kStep;
+  if (i >= n) return;
+  if constexpr (Packed) {
+    float x[kLanes<T>], z[kLanes<T>];
+    load_pack(a + i, x);
+    load_pack(b + i, z);
+#pragma unroll
+    for (int j = 0; j < kLanes<T>; ++j) x[j] += z[j];
+    store_pack(y + i, x);
+  } else {
+    y[i] = from_float<T>(to_float(a[i]) + to_float(b[i]));
+  }
+}
+
+}  // namespace rft::cuda

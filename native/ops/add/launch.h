@@ -1,0 +1,13 @@
+// add on CUDA.
+#pragma once
+#include <cstdint>
+
+#include "simt/handles.h"
+
+namespace rft::cuda {
+
+// y = a + b, n elements; y may be a or b.
+void add(const float* a, const float* b, float* y, int64_t n, simt::Stream);
+void add(const simt::bf16* a, const simt::bf16* b, simt::bf16* y, int64_t n, simt::Stream);
+
+}  // namespace rft::cuda
