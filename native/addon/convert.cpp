@@ -32,6 +32,17 @@ DecoderSpec decoder_spec(const Field& d) {
   return s;
 }
 
+LoraSpec lora_spec(const Field& l) {
+  LoraSpec s;
+  const Field targets = l["targets"];
+  for (uint32_t i = 0; i < targets.length(); ++i) {
+    const Field t = targets[i];
+    s.targets.push_back({t["linear"].text(), t["rank"].integer(), float(t["scale"].number())});
+  }
+  s.dropout = float(l["dropout"].number());
+  return s;
+}
+
 VisionSpec vision_spec(const Field& v) {
   VisionSpec s{};
   s.patch_dim = v["patchDim"].integer();
@@ -84,9 +95,20 @@ Napi::Value typed_to_js(Napi::Env env, const T* data, size_t n) {
 }  // namespace
 
 ModelSpec model_spec(const Field& spec) {
-  ModelSpec s{decoder_spec(spec["decoder"]), {}};
+  ModelSpec s{decoder_spec(spec["decoder"]), {}, {}};
   if (!spec["vision"].is_null()) s.vision = vision_spec(spec["vision"]);
+  if (!spec["lora"].is_null()) s.lora = lora_spec(spec["lora"]);
   return s;
+}
+
+PassOptions pass_options(const Napi::Value& options) {
+  PassOptions out;
+  if (!options.IsObject()) return out;
+  const Field o(options, "options");
+  if (!o["recompute"].is_null()) out.recompute = o["recompute"].boolean();
+  if (!o["adapters"].is_null()) out.adapters = o["adapters"].boolean();
+  if (!o["dropout"].is_null()) out.dropout = uint64_t(o["dropout"].integer());
+  return out;
 }
 
 Pack pack_input(const Field& p) {

@@ -43,7 +43,15 @@ class Field {
   std::string path_;
 };
 
+// How a pass over a model is run; absent fields have these defaults.
+struct PassOptions {
+  bool recompute = false;
+  bool adapters = true;
+  uint64_t dropout = 0;  // random stream; 0: nothing is dropped
+};
+
 ModelSpec model_spec(const Field& spec);
+PassOptions pass_options(const Napi::Value& options);
 Pack pack_input(const Field& pack);
 HeadRows head_rows(const Field& head);
 std::vector<TensorSource> tensor_sources(const Field& list);

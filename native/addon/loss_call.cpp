@@ -35,14 +35,15 @@ Napi::Value ModelObject::forward_backward(const Napi::CallbackInfo& info) {
     return std::tuple(pack_input(Field(info[0], "pack")), head_rows(Field(info[1], "head")),
                       loss_input(Field(info[2], "loss")));
   });
-  const bool recompute =
-      info.Length() > 3 && info[3].IsObject() && info[3].As<Napi::Object>().Get("recompute").ToBoolean();
+  const PassOptions pass = guarded(info.Env(), [&] { return pass_options(info[3]); });
   return submit<Out>(
       info, 3,
-      [s = state(info.Env()), pack, head, loss, recompute](Job& job) {
+      [s = state(info.Env()), pack, head, loss, pass](Job& job) {
     Ctx ctx = s->model.context();
     ctx.aborted = job.abort.get();
-    auto [score, pending] = rft::forward(s->model, ctx, pack, head, recompute);
+    ctx.adapters = pass.adapters;
+    ctx.dropout = pass.dropout;
+    auto [score, pending] = rft::forward(s->model, ctx, pack, head, pass.recompute);
     Out out{std::move(score), {}};
     if (loss.policy) out.policy = policy_loss_call(out.score.logp, *loss.policy);
     rft::backward(ctx, pending, out.policy ? out.policy->dlogp : loss.dlogp, loss.dentropy);

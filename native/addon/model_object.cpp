@@ -14,9 +14,11 @@ std::vector<float> to_host(const Tensor& t) {
   return out;
 }
 
-Ctx context(ModelState& state, Job& job) {
+Ctx context(ModelState& state, Job& job, const PassOptions& pass = {}) {
   Ctx ctx = state.model.context();
   ctx.aborted = job.abort.get();
+  ctx.adapters = pass.adapters;
+  ctx.dropout = pass.dropout;
   return ctx;
 }
 
@@ -27,21 +29,28 @@ bool flag(const Napi::CallbackInfo& info, size_t index, const char* key) {
 }  // namespace
 
 Napi::Function ModelObject::define(Napi::Env env) {
-  return DefineClass(
-      env, "Model",
-      {InstanceMethod<&ModelObject::init_random>("initRandom"), InstanceMethod<&ModelObject::load>("load"),
-       InstanceMethod<&ModelObject::save>("save"), InstanceMethod<&ModelObject::copy_from>("copyFrom"),
-       InstanceMethod<&ModelObject::parameters>("parameters"),
-       InstanceMethod<&ModelObject::read_parameter>("readParameter"),
-       InstanceMethod<&ModelObject::write_parameter>("writeParameter"),
-       InstanceMethod<&ModelObject::read_gradient>("readGradient"),
-       InstanceMethod<&ModelObject::set_trainable>("setTrainable"), InstanceMethod<&ModelObject::zero_grad>("zeroGrad"),
-       InstanceMethod<&ModelObject::score>("score"), InstanceMethod<&ModelObject::forward>("forward"),
-       InstanceMethod<&ModelObject::backward>("backward"),
-       InstanceMethod<&ModelObject::forward_backward>("forwardBackward"),
-       InstanceMethod<&ModelObject::logits>("logits"), InstanceMethod<&ModelObject::generate>("generate"),
-       InstanceMethod<&ModelObject::memory>("memory"), InstanceMethod<&ModelObject::reset_peak>("resetPeak"),
-       InstanceMethod<&ModelObject::dispose>("dispose")});
+  return DefineClass(env, "Model",
+                     {InstanceMethod<&ModelObject::init_random>("initRandom"),
+                      InstanceMethod<&ModelObject::load>("load"),
+                      InstanceMethod<&ModelObject::save>("save"),
+                      InstanceMethod<&ModelObject::copy_from>("copyFrom"),
+                      InstanceMethod<&ModelObject::init_adapters>("initAdapters"),
+                      InstanceMethod<&ModelObject::merge_adapters>("mergeAdapters"),
+                      InstanceMethod<&ModelObject::parameters>("parameters"),
+                      InstanceMethod<&ModelObject::read_parameter>("readParameter"),
+                      InstanceMethod<&ModelObject::write_parameter>("writeParameter"),
+                      InstanceMethod<&ModelObject::read_gradient>("readGradient"),
+                      InstanceMethod<&ModelObject::set_trainable>("setTrainable"),
+                      InstanceMethod<&ModelObject::zero_grad>("zeroGrad"),
+                      InstanceMethod<&ModelObject::score>("score"),
+                      InstanceMethod<&ModelObject::forward>("forward"),
+                      InstanceMethod<&ModelObject::backward>("backward"),
+                      InstanceMethod<&ModelObject::forward_backward>("forwardBackward"),
+                      InstanceMethod<&ModelObject::logits>("logits"),
+                      InstanceMethod<&ModelObject::generate>("generate"),
+                      InstanceMethod<&ModelObject::memory>("memory"),
+                      InstanceMethod<&ModelObject::reset_peak>("resetPeak"),
+                      InstanceMethod<&ModelObject::dispose>("dispose")});
 }
 
 // new Model(spec, 'cpu' | 'meta')
@@ -72,6 +81,18 @@ Napi::Value ModelObject::init_random(const Napi::CallbackInfo& info) {
     s->model.weights().init_random(seed);
     s->model.images().clear();
   });
+}
+
+Napi::Value ModelObject::init_adapters(const Napi::CallbackInfo& info) {
+  const uint64_t seed = uint64_t(Field(info[0], "seed").integer());
+  return submit_void(info, 1, [s = state(info.Env()), seed](Job&) {
+    s->model.weights().init_adapters(seed);
+    s->model.images().clear();
+  });
+}
+
+Napi::Value ModelObject::merge_adapters(const Napi::CallbackInfo& info) {
+  return submit_void(info, 0, [s = state(info.Env())](Job&) { s->model.merge_adapters(); });
 }
 
 Napi::Value ModelObject::load(const Napi::CallbackInfo& info) {
@@ -171,9 +192,12 @@ Napi::Value ModelObject::zero_grad(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::score(const Napi::CallbackInfo& info) {
   auto [pack, head] = guarded(
       info.Env(), [&] { return std::pair(pack_input(Field(info[0], "pack")), head_rows(Field(info[1], "head"))); });
+  const PassOptions pass = guarded(info.Env(), [&] { return pass_options(info[2]); });
   return submit<ScoreOutput>(
       info, 2,
-      [s = state(info.Env()), pack, head](Job& job) { return rft::score(s->model, context(*s, job), pack, head); },
+      [s = state(info.Env()), pack, head, pass](Job& job) {
+    return rft::score(s->model, context(*s, job, pass), pack, head);
+      },
       score_to_js);
 }
 
@@ -181,11 +205,11 @@ Napi::Value ModelObject::score(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::forward(const Napi::CallbackInfo& info) {
   auto [pack, head] = guarded(
       info.Env(), [&] { return std::pair(pack_input(Field(info[0], "pack")), head_rows(Field(info[1], "head"))); });
-  const bool recompute = flag(info, 2, "recompute");
+  const PassOptions pass = guarded(info.Env(), [&] { return pass_options(info[2]); });
   return submit<ScoreOutput>(
       info, 2,
-      [s = state(info.Env()), pack, head, recompute](Job& job) {
-    auto [out, pending] = rft::forward(s->model, context(*s, job), pack, head, recompute);
+      [s = state(info.Env()), pack, head, pass](Job& job) {
+    auto [out, pending] = rft::forward(s->model, context(*s, job, pass), pack, head, pass.recompute);
     s->pending = std::make_unique<PendingBackward>(std::move(pending));
     return out;
       },

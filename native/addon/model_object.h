@@ -27,6 +27,8 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
 
  private:
   Napi::Value init_random(const Napi::CallbackInfo& info);
+  Napi::Value init_adapters(const Napi::CallbackInfo& info);
+  Napi::Value merge_adapters(const Napi::CallbackInfo& info);
   Napi::Value load(const Napi::CallbackInfo& info);
   Napi::Value save(const Napi::CallbackInfo& info);
   Napi::Value copy_from(const Napi::CallbackInfo& info);

@@ -63,15 +63,18 @@ Tensor Decoder::layers(Ctx& ctx, Tensor x, const RopeTable& rope, const Attend& 
 
 Tensor Decoder::final_norm(Ctx& ctx, const Tensor& x) const { return ops::rms_norm(ctx, x, norm_, spec_.rms_eps); }
 
-void Decoder::pack(Ctx& ctx) {
+void Decoder::for_each_linear(const std::function<void(Linear&)>& visit) {
   for (auto& l : layers_)
-    for (Linear* linear : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) linear->pack(ctx);
+    for (Linear* linear : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) visit(*linear);
+}
+
+void Decoder::pack(Ctx& ctx) {
+  for_each_linear([&](Linear& linear) { linear.pack(ctx); });
   head_.pack(ctx);
 }
 
 void Decoder::unpack() {
-  for (auto& l : layers_)
-    for (Linear* linear : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) linear->unpack();
+  for_each_linear([](Linear& linear) { linear.unpack(); });
   head_.unpack();
 }
 

@@ -31,6 +31,8 @@ class Decoder {
 
   void pack(Ctx& ctx);
   void unpack();
+  // Every linear of the layers, not the head.
+  void for_each_linear(const std::function<void(Linear&)>& visit);
 
  private:
   struct Layer {

@@ -38,7 +38,7 @@ void ImageFeatures::encode(Ctx& ctx, const Vision& vision, const VisionInput& in
       patches.insert(patches.end(), from, from + size[i].patches * vision.spec().patch_dim);
     }
     grids.insert(grids.end(), input.grids.begin() + int64_t(i) * 3, input.grids.begin() + int64_t(i) * 3 + 3);
-    places_[input.keys[i]] = {batch, units};
+    places_[name(ctx, input.keys[i])] = {batch, units};
     units += size[i].units;
   }
   Ctx inner = ctx;
@@ -56,7 +56,7 @@ Tensor ImageFeatures::place(Ctx& ctx, const Vision& vision, const VisionInput& i
   const bool wants_tape = keep_tape || ctx.tape;
   std::vector<size_t> missing;
   for (size_t i = 0; i < size.size(); ++i) {
-    const auto found = places_.find(input.keys[i]);
+    const auto found = places_.find(name(ctx, input.keys[i]));
     // features without a tape serve everything but training; a trace wants to see the tower run
     const bool known = found != places_.end() && !(wants_tape && !found->second.batch->taped) && !trace;
     if (!known) missing.push_back(i);
@@ -72,7 +72,7 @@ Tensor ImageFeatures::place(Ctx& ctx, const Vision& vision, const VisionInput& i
   std::vector<std::pair<size_t, int32_t>>
       unit_of;  // merged feature in input order -> (placement, feature in its batch)
   for (size_t i = 0; i < size.size(); ++i) {
-    const Place& p = places_.at(input.keys[i]);
+    const Place& p = places_.at(name(ctx, input.keys[i]));
     p.batch->last_use = ++clock_;
     size_t at = 0;
     while (at < placements.size() && placements[at].batch != p.batch) ++at;

@@ -26,6 +26,8 @@ class ImageFeatures {
   // Bytes of features kept for later steps; the images of a call are always kept until it ends.
   void set_budget(int64_t bytes) { budget_ = bytes; }
   int64_t budget() const { return budget_; }
+  // The tower has low-rank adapters: its features with and without them are different things.
+  void set_adapted(bool on) { adapted_ = on; }
 
   // (T,C) embeddings with the image rows replaced. With `keep_tape` images are encoded for training even when nothing
   // else of this call is recorded.
@@ -53,7 +55,11 @@ class ImageFeatures {
   void encode(Ctx& ctx, const Vision& vision, const VisionInput& input, const std::vector<size_t>& images,
               bool keep_tape, bool recompute_blocks, const Trace& trace);
   void evict();
+  std::string name(const Ctx& ctx, const std::string& key) const {
+    return adapted_ && !ctx.adapters ? "base " + key : key;
+  }
 
+  bool adapted_ = false;
   std::unordered_map<std::string, Place> places_;
   std::vector<std::shared_ptr<Batch>> batches_;
   int64_t budget_ = int64_t{512} << 20, clock_ = 0, encoded_ = 0;

@@ -1,12 +1,24 @@
 #include "model/model.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace rft {
 
 Model::Model(const ModelSpec& spec, Device device)
-    : spec_(spec), pool_(std::make_shared<Pool>(device)), weights_(pool_), decoder_(spec.decoder, weights_) {
+    : spec_(spec), pool_(std::make_shared<Pool>(device)), weights_(pool_, spec.lora), decoder_(spec.decoder, weights_) {
   if (spec.vision) vision_.emplace(*spec.vision, weights_);
+  if (!spec.lora) return;
+  for (const auto& target : spec.lora->targets)
+    expect(weights_.has(target.linear + kLoraA), "lora", "the name of a linear layer", target.linear);
+  images_.set_adapted(std::any_of(spec.lora->targets.begin(), spec.lora->targets.end(),
+                                  [](const auto& target) { return target.linear.starts_with("vision."); }));
+}
+
+void Model::merge_adapters() {
+  decoder_.for_each_linear(merge_adapter);
+  if (vision_) vision_->for_each_linear(merge_adapter);
+  images_.clear();
 }
 
 Tensor Model::embeddings(Ctx& ctx, const Pack& pack, const ForwardOptions& options) {

@@ -45,6 +45,8 @@ class Model {
   };
   // (T,C) hidden states before the final norm.
   Tensor hidden(Ctx& ctx, const Pack& pack, const ForwardOptions& options);
+  // Adds every low-rank adapter to its weight; the adapters then add nothing.
+  void merge_adapters();
   // Features of images are kept until their tower's weights change.
   void weights_changed();
   // Attention over the rows of a pack.

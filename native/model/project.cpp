@@ -11,7 +11,25 @@ Linear make_linear(Weights& weights, const std::string& name, int64_t out, int64
   Linear linear;
   linear.weight = weights.add(name + ".weight", {out, in});
   if (bias) linear.bias = weights.add(name + ".bias", {out});
+  if (const auto* adapter = weights.adapter(name)) {
+    linear.lora_a = weights.add(name + kLoraA, {adapter->rank, in});
+    linear.lora_b = weights.add(name + kLoraB, {out, adapter->rank});
+    linear.lora_scale = adapter->scale;
+    linear.dropout = weights.adapter_dropout();
+    linear.stream = fnv1a(name);
+  }
   return linear;
+}
+
+void merge_adapter(Linear& linear) {
+  if (!linear.lora_a || !linear.weight.raw()) return;
+  const int64_t out = linear.weight.dim(0), in = linear.weight.dim(1), rank = linear.lora_a.dim(0);
+  const float* b = linear.lora_b.f32();
+  std::vector<float> scaled(size_t(out * rank));
+  for (size_t i = 0; i < scaled.size(); ++i) scaled[i] = linear.lora_scale * b[i];
+  simd::gemm(simd::Trans::No, simd::Trans::No, out, in, rank, scaled.data(), rank, linear.lora_a.f32(), in, 1.0f,
+             linear.weight.f32(), in);
+  linear.lora_b.zero();
 }
 
 void Linear::pack(Ctx& ctx) {
@@ -20,7 +38,17 @@ void Linear::pack(Ctx& ctx) {
   if (!ctx.meta()) simd::pack_b(simd::Trans::Yes, n, k, weight.f32(), k, packed.f32());
 }
 
-Tensor project(Ctx& ctx, const Tensor& x, const Linear& linear) {
+namespace {
+
+// (T, out): what the adapter adds.
+Tensor adapt(Ctx& ctx, const Tensor& x, const Linear& linear) {
+  const bool drops = ctx.dropout != 0 && linear.dropout > 0.0f;
+  const Tensor seen = drops ? ops::dropout(ctx, x, linear.dropout, ctx.dropout, linear.stream) : x;
+  const Tensor h = ops::linear(ctx, seen, linear.lora_a, {});
+  return ops::linear(ctx, ops::scale(ctx, h, linear.lora_scale), linear.lora_b, {});
+}
+
+Tensor project_base(Ctx& ctx, const Tensor& x, const Linear& linear) {
   if (!linear.packed) return ops::linear(ctx, x, linear.weight, linear.bias);
   expect(!ctx.tape, "project", "no tape while weights are packed", "a recording context");
   const int64_t t = x.rows(), k = linear.weight.dim(1), n = linear.weight.dim(0);
@@ -33,6 +61,13 @@ Tensor project(Ctx& ctx, const Tensor& x, const Linear& linear) {
     });
   }
   return y;
+}
+
+}  // namespace
+
+Tensor project(Ctx& ctx, const Tensor& x, const Linear& linear) {
+  Tensor y = project_base(ctx, x, linear);
+  return linear.lora_a && ctx.adapters ? ops::add(ctx, y, adapt(ctx, x, linear)) : y;
 }
 
 }  // namespace rft

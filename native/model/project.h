@@ -1,5 +1,6 @@
-// y = x w^T + b as a model uses it. During a rollout the weights do not change, so they can be rearranged once for the
-// matrix kernel; the bits are the same either way.
+// y = x w^T + b, plus scale (dropout(x) a^T) b^T where the layer has a low-rank adapter (LoRA, Hu et al. 2021). During
+// a rollout the weights do not change, so they can be rearranged once for the matrix kernel; the bits are the same
+// either way.
 #pragma once
 #include <string>
 
@@ -11,12 +12,21 @@ struct Linear {
   Tensor weight;  // (out, in)
   Tensor bias;    // (out) or none
   Tensor packed;  // rearranged weight, only between pack() and unpack()
+  Tensor lora_a;  // (rank, in), or none
+  Tensor lora_b;  // (out, rank)
+  float lora_scale = 0.0f;
+  float dropout = 0.0f;
+  uint64_t stream = 0;  // of what dropout drops
 
   void pack(Ctx& ctx);
   void unpack() { packed = {}; }
 };
 
+// With the adapter that the weights' specification puts on it.
 Linear make_linear(Weights& weights, const std::string& name, int64_t out, int64_t in, bool bias);
+
+// weight += scale b a, which leaves nothing to add: b becomes 0.
+void merge_adapter(Linear& linear);
 
 // (T, in) -> (T, out)
 Tensor project(Ctx& ctx, const Tensor& x, const Linear& linear);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace rft {
@@ -30,9 +31,21 @@ struct VisionSpec {
   int64_t out_hidden;
 };
 
+// Low-rank adapters (LoRA) on some of the linears: y += scale (dropout(x) a^T) b^T.
+struct LoraSpec {
+  struct Target {
+    std::string linear;  // e.g. decoder.layers.0.q
+    int64_t rank;
+    float scale;
+  };
+  std::vector<Target> targets;
+  float dropout = 0.0f;  // share of x that a training pass drops
+};
+
 struct ModelSpec {
   DecoderSpec decoder;
   std::optional<VisionSpec> vision;
+  std::optional<LoraSpec> lora;
 };
 
 }  // namespace rft

@@ -82,4 +82,12 @@ Tensor Vision::forward(Ctx& ctx, const std::vector<float>& patches, const std::v
   return ops::gather_rows(ctx, h, ctx.from(layout->unit_place.data(), {units}));
 }
 
+void Vision::for_each_linear(const std::function<void(Linear&)>& visit) {
+  visit(patch_);
+  for (auto& b : blocks_)
+    for (Linear* linear : {&b.qkv, &b.proj, &b.gate, &b.up, &b.down}) visit(*linear);
+  visit(fc1_);
+  visit(fc2_);
+}
+
 }  // namespace rft

@@ -17,6 +17,9 @@ class Vision {
   Tensor forward(Ctx& ctx, const std::vector<float>& patches, const std::vector<int32_t>& grids, bool recompute_blocks,
                  const Trace& trace = {}) const;
 
+  // Every linear of the tower.
+  void for_each_linear(const std::function<void(Linear&)>& visit);
+
  private:
   struct Block {
     Tensor norm1, norm2;

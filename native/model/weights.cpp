@@ -7,6 +7,21 @@
 
 namespace rft {
 
+Weights::Weights(std::shared_ptr<Pool> pool, const std::optional<LoraSpec>& lora) : pool_(std::move(pool)) {
+  if (!lora) return;
+  expect(lora->dropout >= 0.0f && lora->dropout < 1.0f, "lora.dropout", "a share in [0,1)", lora->dropout);
+  dropout_ = lora->dropout;
+  for (const auto& target : lora->targets) {
+    expect(target.rank > 0, "lora " + target.linear, "a rank of at least 1", target.rank);
+    expect(adapters_.emplace(target.linear, target).second, "lora", "each linear once", target.linear + " twice");
+  }
+}
+
+const LoraSpec::Target* Weights::adapter(const std::string& linear) const {
+  const auto found = adapters_.find(linear);
+  return found == adapters_.end() ? nullptr : &found->second;
+}
+
 Tensor Weights::add(const std::string& name, Shape shape) {
   Tensor value(pool_, std::move(shape), Dtype::F32, Purpose::Weights);
   value.set_requires_grad(true);
@@ -44,25 +59,42 @@ float spread(const Parameter& p) {
   return into_residual ? 0.4f * even : even;
 }
 
-uint64_t hash(const std::string& text) {  // FNV-1a
+bool is_adapter(const Parameter& p) { return ends_with(p.name, kLoraA) || ends_with(p.name, kLoraB); }
+
+}  // namespace
+
+uint64_t fnv1a(const std::string& text) {
   uint64_t h = 1469598103934665603ull;
   for (unsigned char c : text) h = (h ^ c) * 1099511628211ull;
   return h;
 }
 
-}  // namespace
-
 void Weights::init_random(uint64_t seed) {
+  init_adapters(seed);
   for (auto& p : parameters_) {
-    if (!p.value.raw()) continue;
+    if (!p.value.raw() || is_adapter(p)) continue;
     float* data = p.value.f32();
     const int64_t n = p.value.count();
     const bool bias = ends_with(p.name, ".bias");
     const bool norm = p.value.shape().size() == 1 && !bias;
-    const uint64_t stream = hash(p.name);
+    const uint64_t stream = fnv1a(p.name);
     const float std = norm || bias ? 0.0f : spread(p);
     parallel_ranges(n, 4096, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) data[i] = norm ? 1.0f : bias ? 0.0f : std * normal(seed, stream, i);
+    });
+  }
+}
+
+void Weights::init_adapters(uint64_t seed) {
+  for (auto& p : parameters_) {
+    if (!p.value.raw() || !is_adapter(p)) continue;
+    const bool first = ends_with(p.name, kLoraA);
+    const float bound = 1.0f / std::sqrt(float(p.value.columns()));
+    const uint64_t stream = fnv1a(p.name);
+    float* data = p.value.f32();
+    parallel_ranges(p.value.count(), 4096, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        data[i] = first ? bound * float(2.0 * philox_uniform(seed, stream, uint64_t(i)) - 1.0) : 0.0f;
     });
   }
 }

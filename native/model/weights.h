@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "model/spec.h"
 #include "tensor/ctx.h"
 
 namespace rft {
@@ -14,17 +15,30 @@ struct Parameter {
   bool trainable = true;
 };
 
+// Ends of the names of an adapter's two parameters.
+inline constexpr const char* kLoraA = ".lora_a.weight";
+inline constexpr const char* kLoraB = ".lora_b.weight";
+
+// A name as a random stream.
+uint64_t fnv1a(const std::string& text);
+
 class Weights {
  public:
-  explicit Weights(std::shared_ptr<Pool> pool) : pool_(std::move(pool)) {}
+  explicit Weights(std::shared_ptr<Pool> pool, const std::optional<LoraSpec>& lora = {});
   Tensor add(const std::string& name, Shape shape);
   Parameter& at(const std::string& name);
+  bool has(const std::string& name) const { return index_.count(name) > 0; }
+  // The adapter that the specification puts on a linear, or nullptr.
+  const LoraSpec::Target* adapter(const std::string& linear) const;
+  float adapter_dropout() const { return dropout_; }
   std::vector<Parameter>& all() { return parameters_; }
   const std::vector<Parameter>& all() const { return parameters_; }
 
-  // Matrices ~ N(0, 1 / inputs), norm weights 1, biases 0. Each parameter has its own random stream, so its values do
-  // not depend on what else the model holds.
+  // Matrices ~ N(0, 1 / inputs), norm weights 1, biases 0; adapters as in init_adapters. Each parameter has its own
+  // random stream, so its values do not depend on what else the model holds.
   void init_random(uint64_t seed);
+  // a ~ U(-1, 1) / sqrt(inputs), b = 0: the model computes what it did without adapters.
+  void init_adapters(uint64_t seed);
   // Trainable parameters record on the tape; the others keep no gradient.
   void set_trainable(const std::string& name, bool on);
   // Sets all gradients to zero, allocating those that are missing.
@@ -34,6 +48,8 @@ class Weights {
   std::shared_ptr<Pool> pool_;
   std::vector<Parameter> parameters_;
   std::unordered_map<std::string, size_t> index_;
+  std::unordered_map<std::string, LoraSpec::Target> adapters_;
+  float dropout_ = 0.0f;
 };
 
 }  // namespace rft

@@ -18,6 +18,9 @@ Tensor silu_mul(Ctx&, const Tensor& gate, const Tensor& up);               // si
 enum class Gelu { Erf, Tanh, Quick };
 Tensor gelu(Ctx&, const Tensor& x, Gelu kind);
 Tensor add(Ctx&, const Tensor& a, const Tensor& b);
+Tensor scale(Ctx&, const Tensor& x, float factor);
+// Each element is 0 with probability p, else x / (1 - p); which ones follows from (seed, stream, place).
+Tensor dropout(Ctx&, const Tensor& x, float p, uint64_t seed, uint64_t stream);
 std::vector<Tensor> split_columns(Ctx&, const Tensor& x,
                                   const std::vector<int64_t>& widths);  // (T, sum) -> (T, w_i)...
 Tensor reshape(Ctx&, const Tensor& x, Shape shape);                     // same elements

@@ -14,6 +14,8 @@ struct Ctx {
   Tape* tape = nullptr;  // nullptr: nothing is recorded
   Purpose purpose = Purpose::Activations;
   const std::atomic<bool>* aborted = nullptr;
+  bool adapters = true;  // false: the model without its low-rank adapters
+  uint64_t dropout = 0;  // random stream of this training pass; 0: nothing is dropped
 
   // True when ops should only account for memory.
   bool meta() const { return pool->device() == Device::Meta; }

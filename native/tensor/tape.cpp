@@ -63,7 +63,8 @@ Tensor recompute(Ctx& ctx, const std::vector<Tensor>& inputs, Block block) {
   Ctx quiet = ctx;
   quiet.tape = nullptr;
   Tensor out = block(quiet, inputs);
-  ctx.tape->record({out}, [inputs, out = out.slot(), block = std::move(block)](Ctx& c) {
+  ctx.tape->record({out}, [inputs, out = out.slot(), block = std::move(block), adapters = ctx.adapters,
+                           dropout = ctx.dropout](Ctx& c) {
     std::vector<Tensor> leaves;
     for (auto& t : inputs) {
       leaves.push_back(t.alias(t.shape()));
@@ -72,6 +73,8 @@ Tensor recompute(Ctx& ctx, const std::vector<Tensor>& inputs, Block block) {
     Tape inner;
     Ctx again = c;
     again.tape = &inner;
+    again.adapters = adapters;
+    again.dropout = dropout;
     Tensor result = block(again, leaves);
     result.set_grad(out.grad());
     inner.backward(again);

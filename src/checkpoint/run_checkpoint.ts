@@ -7,14 +7,17 @@
  *     weights.safetensors                                    fp32 weights; only beside a model saved in 16 bits
  *     trainer_state.json                                     everything else that the next step depends on
  *
+ * A run that trains adapters has `adapter_config.json` and `adapter_model.safetensors` in place of the model.
+ *
  * A checkpoint is written to `.tmp-40`, flushed to the disk, and renamed: a folder called `step-*` is complete, whatever
  * happened. A failed save removes what it wrote and leaves every earlier checkpoint as it was.
  */
 
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { InputError } from '../core/errors.ts'
 import type { ParameterInfo, StorageDtype, TensorSink, TensorSource } from '../native/types.ts'
+import { adapterConfigFile, adapterWeightsFile, planAdapterSave } from './adapter.ts'
 import { exists, readJsonObject } from './files.ts'
 import { listSideFiles, type ModelConfig, planSave } from './hf_folder.ts'
 import { buildHeader, readSafetensors } from './safetensors.ts'
@@ -98,22 +101,33 @@ export async function saveCheckpoint(runDir: string, content: CheckpointContent)
   }
 }
 
-async function writeContent(dir: string, { model, optimizer, source, dtype, state }: CheckpointContent): Promise<void> {
-  const plan = planSave(source, dtype)
-  await writeSynced(join(dir, 'config.json'), plan.configText)
+async function writeContent(dir: string, content: CheckpointContent): Promise<void> {
+  const { model, optimizer, source, state } = content
   for (const name of await listSideFiles(source.dir))
     await writeSynced(join(dir, name), await readFile(join(source.dir, name)))
-  await model.save(join(dir, 'model.safetensors'), plan.header, plan.sinks)
-  const parameters = model.parameters()
-  if (dtype !== 'F32') {
-    const weights = parameters.map(({ name, shape }) => ({ name, shape, dtype: 'F32' as const }))
-    await model.save(join(dir, WEIGHTS_FILE), buildHeader(weights), weights)
-  }
-  const moments = parameters
+  await (source.spec.lora ? writeAdapter(dir, content) : writeModel(dir, content))
+  const moments = model
+    .parameters()
     .filter((p) => p.trainable)
     .flatMap(({ name, shape }) => ['m', 'v'].map((m) => ({ name: `${m}.${name}`, shape, dtype: 'F32' as const })))
   await optimizer.save(join(dir, OPTIMIZER_FILE), buildHeader(moments), moments)
   await writeSynced(join(dir, STATE_FILE), `${JSON.stringify(state, null, 2)}\n`)
+}
+
+async function writeModel(dir: string, { model, source, dtype }: CheckpointContent): Promise<void> {
+  const plan = planSave(source, dtype)
+  await writeSynced(join(dir, 'config.json'), plan.configText)
+  await model.save(join(dir, 'model.safetensors'), plan.header, plan.sinks)
+  if (dtype === 'F32') return
+  const weights = model.parameters().map(({ name, shape }) => ({ name, shape, dtype: 'F32' as const }))
+  await model.save(join(dir, WEIGHTS_FILE), buildHeader(weights), weights)
+}
+
+/** The adapters alone: the model they belong to is where it was. */
+async function writeAdapter(dir: string, { model, source }: CheckpointContent): Promise<void> {
+  const plan = planAdapterSave(source, resolve(source.dir))
+  await writeSynced(join(dir, adapterConfigFile), plan.configText)
+  await model.save(join(dir, adapterWeightsFile), plan.header, plan.sinks)
 }
 
 /**

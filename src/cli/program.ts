@@ -11,6 +11,7 @@ import { describeError, exitCodeOf, exitCodes } from './errors.ts'
 import { addEval } from './eval.ts'
 import { addGenerate } from './generate.ts'
 import type { Io } from './io.ts'
+import { addMerge } from './merge.ts'
 import { addPlan } from './plan.ts'
 import { addQuickstart } from './quickstart.ts'
 import { addReport } from './report.ts'
@@ -32,6 +33,7 @@ const commands = [
   addEval,
   addGenerate,
   addScore,
+  addMerge,
   addData,
   addReport,
   addConfig,

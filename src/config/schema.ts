@@ -7,6 +7,7 @@ import { algorithmSection, rewardsSection, rolloutSection } from './algorithm.ts
 import { crossChecks } from './checks.ts'
 import { dataSection } from './data.ts'
 import { count, section } from './fields.ts'
+import { loraSection } from './lora.ts'
 import { modelSection, runSection } from './model.ts'
 import { checkpointSection, evalSection, optimizerSection, reportSection, trainSection } from './training.ts'
 
@@ -18,6 +19,7 @@ export const configTree = section(
     threads: count(0).max(1024).default(0).describe('CPU threads; results do not depend on it. 0 = all cores.'),
     run: runSection,
     model: modelSection,
+    lora: loraSection,
     data: dataSection,
     algorithm: algorithmSection,
     rollout: rolloutSection,

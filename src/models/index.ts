@@ -29,5 +29,15 @@ const quantised = 'Quantised checkpoints cannot be trained'
 export { checkpointKey, checkpointKeyMap, checkpointShape } from './checkpoint_keys.ts'
 export type { RawConfig } from './config_fields.ts'
 export type { Family, KeyLayout, VisionTokens } from './define.ts'
+export {
+  adapterKey,
+  adapterKeyMap,
+  adapterShapes,
+  type LoraSettings,
+  linearNames,
+  loraSpec,
+  moduleName,
+  uniformAdapter,
+} from './lora.ts'
 export { type ParameterShape, parameterCount, parameterShapes } from './parameters.ts'
 export { mropePositions, type Positions, plainPositions, type Visual, visualTokens } from './positions.ts'

@@ -36,6 +36,8 @@ export interface CallOptions<P = never> {
   abort?: AbortFlag
   onProgress?: (progress: P) => void
   recompute?: boolean
+  adapters?: boolean
+  dropout?: number
 }
 
 export interface LogitsOutput {
@@ -47,6 +49,8 @@ export interface LogitsOutput {
 
 export interface NativeModel {
   initRandom(seed: number, options?: CallOptions): Promise<void>
+  initAdapters(seed: number): Promise<void>
+  mergeAdapters(): Promise<void>
   load(sources: TensorSource[], options?: CallOptions): Promise<void>
   save(file: string, header: Uint8Array, sinks: TensorSink[], options?: CallOptions): Promise<void>
   copyFrom(other: NativeModel, options?: CallOptions): Promise<void>

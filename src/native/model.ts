@@ -17,10 +17,14 @@ import type {
   ModelSpec,
   Pack,
   ParameterInfo,
+  ScoreOptions,
   ScoreOutput,
   TensorSink,
   TensorSource,
 } from './types.ts'
+
+/** Random streams of one step; more passes than this in a step would share them with the next. */
+const passesPerStep = 2 ** 20
 
 export interface Abortable {
   signal?: AbortSignal
@@ -56,6 +60,27 @@ export class Model implements Disposable {
   /** Matrices N(0, 1 / inputs) (less where they write into the residual stream), norm weights 1, biases 0; each parameter from its own random stream. */
   initRandom(seed: number): Promise<void> {
     return nativeCall(() => this.native.initRandom(seed))
+  }
+
+  /** Low-rank adapters that add nothing yet: a uniform in +-1 / sqrt(inputs), b = 0. */
+  initAdapters(seed: number): Promise<void> {
+    return nativeCall(() => this.native.initAdapters(seed))
+  }
+
+  /** Adds each low-rank adapter to its weight; its `b` becomes 0, so the model computes what it did. */
+  mergeAdapters(): Promise<void> {
+    return nativeCall(() => this.native.mergeAdapters())
+  }
+
+  /** Dropout of a step's training passes follows from (step, place of the pass in the step). */
+  beginStep(step: number): void {
+    this.#pass = step * passesPerStep
+  }
+
+  #pass = 0
+
+  #nextDropout(): number {
+    return this.spec.lora?.dropout ? ++this.#pass : 0
   }
 
   /** Reads tensors from files into fp32 parameters. @throws on short files and wrong shapes, naming file and tensor. */
@@ -95,8 +120,9 @@ export class Model implements Disposable {
   }
 
   /** Log-prob and entropy of each target, without a tape. */
-  score(pack: Pack, head: HeadRows, options: Abortable = {}): Promise<ScoreOutput> {
-    return nativeCall((abort) => this.native.score(pack, head, { abort }), options.signal)
+  score(pack: Pack, head: HeadRows, options: ScoreOptions & Abortable = {}): Promise<ScoreOutput> {
+    const { adapters, signal } = options
+    return nativeCall((abort) => this.native.score(pack, head, { abort, adapters }), signal)
   }
 
   /**
@@ -111,14 +137,15 @@ export class Model implements Disposable {
     loss: LossInput,
     options: ForwardOptions & Abortable = {},
   ): Promise<ForwardBackwardOutput> {
-    const { recompute, signal } = options
-    return nativeCall((abort) => this.native.forwardBackward(pack, head, loss, { abort, recompute }), signal)
+    const { recompute, adapters, dropout = this.#nextDropout(), signal } = options
+    const pass = { recompute, adapters, dropout }
+    return nativeCall((abort) => this.native.forwardBackward(pack, head, loss, { abort, ...pass }), signal)
   }
 
   /** For losses written in TypeScript: forward keeps its activations until `backward`. */
   forward(pack: Pack, head: HeadRows, options: ForwardOptions & Abortable = {}): Promise<ScoreOutput> {
-    const { recompute, signal } = options
-    return nativeCall((abort) => this.native.forward(pack, head, { abort, recompute }), signal)
+    const { recompute, adapters, dropout = this.#nextDropout(), signal } = options
+    return nativeCall((abort) => this.native.forward(pack, head, { abort, recompute, adapters, dropout }), signal)
   }
 
   /** dlogp (N) = d(loss)/d(logp) of the last `forward`; dentropy (N) likewise. */

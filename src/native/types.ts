@@ -54,9 +54,28 @@ export interface VisionSpec {
   outHidden: number
 }
 
+/**
+ * Low-rank adapters (LoRA, Hu et al. 2021): the named linears compute `x w^T + scale (dropout(x) a^T) b^T`. Their
+ * parameters are `<linear>.lora_a.weight` (rank, in) and `<linear>.lora_b.weight` (out, rank).
+ */
+export interface LoraSpec {
+  targets: LoraTarget[]
+  /** Share of x that training passes drop. */
+  dropout: number
+}
+
+export interface LoraTarget {
+  /** E.g. `decoder.layers.0.q`. */
+  linear: string
+  rank: number
+  scale: number
+}
+
 export interface ModelSpec {
   decoder: DecoderSpec
   vision: VisionSpec | null
+  /** Absent or null: no adapters. */
+  lora?: LoraSpec | null
 }
 
 export interface ParameterInfo {
@@ -162,9 +181,15 @@ export interface ForwardBackwardOutput extends ScoreOutput {
   policy: PolicyLossOutput | null
 }
 
+export type ScoreOptions = Pick<ForwardOptions, 'adapters'>
+
 export interface ForwardOptions {
   /** Recompute decoder and vision blocks in backward instead of keeping their activations. */
   recompute?: boolean
+  /** False: the model without its low-rank adapters, which is the reference of a LoRA run. Default true. */
+  adapters?: boolean
+  /** Random stream of what the adapters' dropout drops; 0 or absent: nothing. */
+  dropout?: number
 }
 
 // ------------------------------------------------------------------ generation

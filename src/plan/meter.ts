@@ -1,5 +1,6 @@
 /** Watches the models of a step and keeps, for each phase, what was in memory when that phase needed most. */
 
+import type { Config } from '../config/schema.ts'
 import type { Model } from '../native/model.ts'
 import type { Optimizer } from '../native/optimizer.ts'
 import type { HeadRows, MemoryReport, Pack } from '../native/types.ts'
@@ -69,9 +70,12 @@ export class Meter {
     return { step: (input) => this.measure('optimizer', () => optimizer.step(input)) }
   }
 
-  scorer(): Scorer | null {
-    const { reference } = this
-    return reference && { score: (...call) => this.measurePack('score', call, () => reference.score(...call)) }
+  /** Of the reference: a model of its own, or the policy without its adapters. */
+  scorer({ algorithm, lora }: Config): Scorer | null {
+    const { policy, reference } = this
+    if (reference) return { score: (...call) => this.measurePack('score', call, () => reference.score(...call)) }
+    if (!lora || algorithm.trainer !== 'grpo' || algorithm.klCoef === 0) return null
+    return { score: (...call) => this.measurePack('score', call, () => policy.score(...call)) }
   }
 
   /**

@@ -17,6 +17,7 @@ import type { CollectOptions } from '../rollout/collect.ts'
 import type { RewardRunner } from '../rollout/reward_runner.ts'
 import { EVALUATED_AT_ONCE, evaluate } from '../trainer/evaluate.ts'
 import { freeze } from '../trainer/open.ts'
+import { freezeBase, withAdapters } from '../trainer/open_model.ts'
 import { type Example, sftStep } from '../trainer/sft.ts'
 import { grpoStep } from '../trainer/step.ts'
 import { Meter, type PhaseMemory, type PhaseName } from './meter.ts'
@@ -88,12 +89,15 @@ export async function planStep(config: Config, source: PlanSource): Promise<Plan
   const isSft = config.algorithm.trainer === 'sft'
   const examples = await source.training.longest(isSft ? config.train.batchSize : config.rollout.promptsPerStep, config)
   const evaluated = await evaluationPrompts(config, source)
-  const { spec, family } = source.model
+  const { family } = source.model
+  const spec = withAdapters(source.model, config.lora)
   native().setThreads(config.threads)
   const policy = await Model.create(spec, { device: 'meta' })
   const needsReference = !isSft && config.algorithm.klCoef > 0
-  const reference = needsReference ? await Model.create(spec, { device: 'meta' }) : null
+  const ownReference = needsReference && !config.lora
+  const reference = ownReference ? await Model.create(source.model.spec, { device: 'meta' }) : null
   try {
+    await freezeBase(policy)
     await freeze(policy, config.model.freeze)
     const meter = new Meter(policy, reference, true)
     await runStep(config, policy, meter, examples, evaluated)
@@ -122,7 +126,11 @@ async function runStep(config: Config, policy: Model, meter: Meter, examples: Ex
     }
     const context = {
       ...{ config, sampling, rewards: unequalRewards(config.rollout.groupSize), merge: sampling.merge },
-      ...{ policy: meter.policyFor('rollout'), optimizer: meter.optimizerOf(optimizer), reference: meter.scorer() },
+      ...{
+        policy: meter.policyFor('rollout'),
+        optimizer: meter.optimizerOf(optimizer),
+        reference: meter.scorer(config),
+      },
     }
     if (config.algorithm.trainer === 'sft') await sftStep(context, examples, 0)
     else await grpoStep(context, examples.map(promptOf), 0, 0)

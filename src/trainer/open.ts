@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openCheckpoint } from '../checkpoint/hf_folder.ts'
+import { isAdapterFolder } from '../checkpoint/adapter.ts'
 import {
   checkpointPath,
   cleanStale,
@@ -18,10 +18,12 @@ import { InputError } from '../core/errors.ts'
 import type { Row } from '../core/types.ts'
 import { checkRows, createSampler, loadRows, requireSound } from '../data/index.ts'
 import { metricsFileName } from '../metrics/jsonl.ts'
-import { Model } from '../native/model.ts'
+import type { Model } from '../native/model.ts'
 import { Optimizer } from '../native/optimizer.ts'
+import type { ModelSpec } from '../native/types.ts'
 import { createRewardRunner } from '../rollout/reward_runner.ts'
-import { type OpenModel, openModel } from './open_model.ts'
+import { freezeBase, type OpenModel, openModel } from './open_model.ts'
+import type { Scorer } from './policy.ts'
 import { freshState, type RowStream, type Run } from './run.ts'
 
 export interface OpenRunOptions {
@@ -36,6 +38,8 @@ export interface OpenRunOptions {
  */
 export async function openRun(config: Config, options: OpenRunOptions = {}): Promise<Run> {
   const from = await prepareFolder(config, options.resume ?? false)
+  const isAdapter = await isAdapterFolder(config.model.path)
+  if (isAdapter && config.lora) throw new InputError('lora', 'null', 'settings', 'model.path is an adapter already')
   const training = openStream(await readRows(config, config.data.train), config)
   const heldOut = config.data.eval.length > 0 ? await readRows(config, config.data.eval) : []
   const rewards = await createRewardRunner(config.rewards)
@@ -44,8 +48,10 @@ export async function openRun(config: Config, options: OpenRunOptions = {}): Pro
     for (const part of opened.splice(0).reverse()) part[Symbol.dispose]()
   }
   try {
-    const policy = await openModel(from ?? config.model.path, { ...config, ...config.data })
+    const base = isAdapter ? undefined : config.model.path
+    const policy = await openModel(from ?? config.model.path, { ...config, ...config.data, base })
     opened.push(policy)
+    await freezeBase(policy.model)
     await freeze(policy.model, config.model.freeze)
     const optimizer = await openOptimizer(policy.model, config)
     opened.push(optimizer)
@@ -59,7 +65,7 @@ export async function openRun(config: Config, options: OpenRunOptions = {}): Pro
     return {
       ...{ config, optimizer, reference, rewards, training, heldOut, state, dispose },
       // A resumed run saves the tokenizer files of the model folder: the checkpoint it came from may be pruned.
-      source: { ...policy.checkpoint, dir: config.model.path },
+      source: { ...policy.checkpoint, dir: isAdapter ? policy.checkpoint.dir : config.model.path },
       policy: policy.model,
       sampling: { ...sampling, merge: policy.merge, decode: policy.decode },
       toPrompt: policy.toPrompt,
@@ -125,19 +131,31 @@ function openOptimizer(model: Model, { optimizer }: Config): Promise<Optimizer> 
   return Optimizer.create(model, { ...optimizer, noDecay })
 }
 
-/** The reference has the weights the run started from, also when the run is resumed. */
-async function openReference(policy: OpenModel, { algorithm, model }: Config): Promise<Model | null> {
+/**
+ * The reference has the weights the run started from, also when the run is resumed: a second model, or with adapters
+ * the policy without them.
+ */
+async function openReference(policy: OpenModel, config: Config): Promise<(Scorer & Disposable) | null> {
+  const { algorithm, model, lora } = config
   if (algorithm.trainer !== 'grpo' || algorithm.klCoef === 0) return null
-  const { spec, sources, dir } = await openCheckpoint(model.reference ?? model.path)
-  if (JSON.stringify(spec) !== JSON.stringify(policy.checkpoint.spec))
-    throw new InputError(dir, 'a model of the same shape as the policy', 'another one', 'Check model.reference')
-  const reference = await Model.create(spec)
-  try {
-    await reference.load(sources)
-    return reference
-  } catch (error) {
-    reference.dispose()
-    throw error
+  if (lora && model.reference === null) return withoutAdapters(policy.model)
+  const { checkpoint, model: reference } = await openModel(model.reference ?? model.path, config)
+  if (sizes(checkpoint.spec) === sizes(policy.checkpoint.spec)) return reference
+  reference.dispose()
+  throw new InputError(
+    checkpoint.dir,
+    'a model of the same shape as the policy',
+    'another one',
+    'Check model.reference',
+  )
+}
+
+const sizes = ({ decoder, vision }: ModelSpec) => JSON.stringify([decoder, vision])
+
+function withoutAdapters(policy: Model): Scorer & Disposable {
+  return {
+    score: (pack, head, options) => policy.score(pack, head, { ...options, adapters: false }),
+    [Symbol.dispose]: () => {},
   }
 }
 

@@ -1,10 +1,12 @@
 /** Opens a model folder with everything that turns dataset rows into packs and tokens into text. */
 
+import { adapterBase, isAdapterFolder, openAdapter } from '../checkpoint/adapter.ts'
 import { type Checkpoint, type ModelConfig, openCheckpoint } from '../checkpoint/hf_folder.ts'
 import type { Prompt, Row } from '../core/types.ts'
+import { type LoraSettings, loraSpec } from '../models/index.ts'
 import { native } from '../native/binding.ts'
 import { Model } from '../native/model.ts'
-import type { DeviceName, GenerateOptions } from '../native/types.ts'
+import type { DeviceName, GenerateOptions, ModelSpec } from '../native/types.ts'
 import { ChatTemplate, forbiddenTokens, type PromptContext, renderPrompt, Tokenizer } from '../text/index.ts'
 import {
   defaultImageLimits,
@@ -24,6 +26,12 @@ export interface OpenModelOptions {
   maxPixels?: number | null
   /** Larger image files are refused before they are decoded. */
   maxImagePixels?: number
+  /** New adapters on a model folder; an adapter folder brings its own. */
+  lora?: LoraSettings | null
+  /** Model folder of an adapter folder; absent = as the adapter says. */
+  base?: string
+  /** First values of new adapters. */
+  seed?: number
   signal?: AbortSignal
 }
 
@@ -54,7 +62,7 @@ export interface OpenModel extends Disposable {
 }
 
 /**
- * Opens and loads a model folder.
+ * Opens and loads a model folder, or an adapter folder with the model it belongs to.
  *
  * @throws InputError for anything wrong with the folder, before weights are loaded.
  * @example
@@ -62,7 +70,7 @@ export interface OpenModel extends Disposable {
  * const prompt = await opened.toPrompt(row)
  */
 export async function openModel(dir: string, options: OpenModelOptions = {}): Promise<OpenModel> {
-  const checkpoint = await openCheckpoint(dir)
+  const { checkpoint, newAdapters } = await openSource(dir, options)
   const context = await openPromptContext(checkpoint, options)
   const { vocab } = checkpoint.spec.decoder
   const { tokenizer, vision } = context
@@ -72,6 +80,7 @@ export async function openModel(dir: string, options: OpenModelOptions = {}): Pr
   const model = await Model.create(checkpoint.spec, { device })
   try {
     await model.load(checkpoint.sources, { signal: options.signal })
+    if (newAdapters) await model.initAdapters(options.seed ?? 0)
   } catch (error) {
     model.dispose()
     throw error
@@ -89,6 +98,31 @@ export async function openModel(dir: string, options: OpenModelOptions = {}): Pr
     dispose: () => model.dispose(),
     [Symbol.dispose]: () => model.dispose(),
   }
+}
+
+/** The folders behind a path, with the adapters that they hold or are about to get. */
+async function openSource(dir: string, { base, lora }: OpenModelOptions) {
+  if (await isAdapterFolder(dir)) {
+    const model = await openCheckpoint(base ?? (await adapterBase(dir)))
+    const adapter = await openAdapter(dir, model)
+    const sources = [...model.sources, ...adapter.sources]
+    return { checkpoint: { ...model, sources, spec: { ...model.spec, lora: adapter.spec } }, newAdapters: false }
+  }
+  const model = await openCheckpoint(dir)
+  return { checkpoint: { ...model, spec: withAdapters(model, lora ?? null) }, newAdapters: Boolean(lora) }
+}
+
+/** The model's specification with the adapters of a configuration. @throws InputError for a target it does not have. */
+export function withAdapters({ spec, family }: ModelConfig, lora: LoraSettings | null): ModelSpec {
+  return lora ? { ...spec, lora: loraSpec(spec, family.layouts[0], lora) } : spec
+}
+
+/** With adapters nothing else is trained. */
+export async function freezeBase(model: Model): Promise<void> {
+  if (!model.spec.lora) return
+  const names = model.parameters().map(({ name }) => name)
+  const base = names.filter((name) => !/\.lora_[ab]\.weight$/.test(name))
+  await model.setTrainable(base, false)
 }
 
 /** Everything that turns rows into prompts. Weights are not looked at. */

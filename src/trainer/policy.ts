@@ -22,6 +22,8 @@ export interface Policy extends Generator, Scorer {
   /** Adds this pack's gradient to what is already there. */
   forwardBackward(pack: Pack, head: HeadRows, loss: LossInput, options?: CallOptions): Promise<ForwardBackwardOutput>
   zeroGrad(): Promise<void>
+  /** Called before the training passes of a step; what is random in them follows from the step. */
+  beginStep?(step: number): void
 }
 
 export interface PolicyOptimizer {

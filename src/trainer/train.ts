@@ -117,6 +117,7 @@ class Loop {
     const { config, training } = this.work
     const { state } = this.work
     const begin = performance.now()
+    this.work.policy.beginStep?.(state.step)
     const isSft = config.algorithm.trainer === 'sft'
     const count = isSft ? config.train.batchSize : config.rollout.promptsPerStep
     const lr = learningRate(state.step, {

@@ -1,5 +1,6 @@
 // Cases of the ops, awkward shapes by default, with references in double that are written for reading.
 #pragma once
+#include "base/philox.h"
 #include "harness.h"
 #include "ops/ops.h"
 
@@ -169,6 +170,29 @@ inline Case add_case(int64_t T, int64_t F) {
       [](double a, double b) { return a + b; }, {});
 }
 
+inline Case scale_case(int64_t T, int64_t F, float factor) {
+  return elementwise_case(
+      "scale", T, F, {"x"}, 1, [=](Ctx& ctx, const Tensors& in) { return ops::scale(ctx, in[0], factor); },
+      [=](double x, double) { return double(factor) * x; }, {});
+}
+
+// Dropped places follow from the place in the batch, so it is no row-wise op: the input is not `batched`.
+inline Case dropout_case(int64_t T, int64_t F, float p) {
+  constexpr uint64_t seed = 7, stream = 11;
+  return {.op = "dropout",
+          .shape = concat("T=", T, " F=", F, " p=", p),
+          .inputs = {normal_input("x", {T, F}, 1)},
+          .run = [=](Ctx& ctx, const Tensors& in) { return Tensors{ops::dropout(ctx, in[0], p, seed, stream)}; },
+          .reference =
+              [=](const Arrays& in) {
+    Array y;
+    for (size_t i = 0; i < in[0].size(); ++i)
+      y.push_back(philox_uniform(seed, stream, i) < double(p) ? 0.0 : in[0][i] / (1.0 - double(p)));
+    return Arrays{y};
+          },
+          .kept = Kept{}};
+}
+
 inline Case split_columns_case(int64_t T, std::vector<int64_t> widths) {
   int64_t W = 0;
   std::string label = concat("T=", T, " widths=");
@@ -277,6 +301,11 @@ inline std::vector<Case> op_cases() {
       add_case(1, 1),
       add_case(7, 33),
       add_case(150, 260),
+      scale_case(1, 1, 2),
+      scale_case(7, 33, -0.25f),
+      dropout_case(1, 3, 0),
+      dropout_case(7, 33, 0.5f),
+      dropout_case(150, 260, 0.1f),
       split_columns_case(1, {1}),
       split_columns_case(5, {3, 1, 7}),
       split_columns_case(200, {64, 33, 65}),

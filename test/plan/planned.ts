@@ -38,7 +38,7 @@ export async function measure(config: Config): Promise<Measured> {
   }
   const context = {
     ...{ config, rewards, sampling, merge: policy.merge },
-    ...{ policy: meter.policyFor('rollout'), optimizer: meter.optimizerOf(optimizer), reference: meter.scorer() },
+    ...{ policy: meter.policyFor('rollout'), optimizer: meter.optimizerOf(optimizer), reference: meter.scorer(config) },
   }
   await policy.model.zeroGrad() // as after the first step of a run
   for (let step = 0; step < 2; step++) {

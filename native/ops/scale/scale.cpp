@@ -1,0 +1,29 @@
+// scale: y = factor x.      dx = factor dy. Nothing is kept.
+#include "ops/ops.h"
+#include "ops/rows.h"
+
+namespace rft::ops {
+namespace {
+
+Tensor times(Ctx& ctx, const Tensor& x, float factor) {
+  Tensor y = ctx.empty(x.shape());
+  if (ctx.meta()) return y;
+  const float* in = x.f32();
+  float* out = y.f32();
+  parallel_ranges(y.count(), 16384, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) out[i] = factor * in[i];
+  });
+  return y;
+}
+
+}  // namespace
+
+Tensor scale(Ctx& ctx, const Tensor& x, float factor) {
+  Tensor y = times(ctx, x, factor);
+  if (ctx.records(x))
+    ctx.tape->record(
+        {y}, [x = x.slot(), y = y.slot(), factor](Ctx& c) { accumulate_grad(c, x, times(c, y.grad(), factor)); });
+  return y;
+}
+
+}  // namespace rft::ops
