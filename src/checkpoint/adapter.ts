@@ -8,7 +8,7 @@
 
 import { isAbsolute, join, resolve } from 'node:path'
 import { InputError } from '../core/errors.ts'
-import { adapterKey, adapterKeyMap, adapterShapes, moduleName, uniformAdapter } from '../models/index.ts'
+import { adapterKey, adapterKeyMap, adapterShapes, moduleLayout, moduleName, uniformAdapter } from '../models/index.ts'
 import type { LoraSpec, LoraTarget, TensorSink, TensorSource } from '../native/types.ts'
 import { exists, readJsonObject } from './files.ts'
 import type { ModelConfig } from './hf_folder.ts'
@@ -79,7 +79,7 @@ export async function openAdapter(dir: string, model: ModelConfig): Promise<Adap
   function targetOf(name: string): LoraTarget {
     const rank = ours.get(name)!.shape[0] ?? 0
     const linear = name.slice(0, -'.lora_a.weight'.length)
-    return { linear, rank, scale: config.scaleOf(moduleName(linear, model.family.layouts[0]), rank) }
+    return { linear, rank, scale: config.scaleOf(moduleName(linear, moduleLayout(model.family)), rank) }
   }
 }
 
@@ -150,7 +150,7 @@ export interface AdapterSavePlan {
 /** What to write for the adapters of a model, in fp32; `base` is the model folder they belong to. */
 export function planAdapterSave({ family, spec }: Omit<ModelConfig, 'dir'>, base: string): AdapterSavePlan {
   const { targets, dropout } = spec.lora!
-  const layout = family.layouts[0]
+  const layout = moduleLayout(family)
   const shapes = adapterShapes(spec)
   const tensors = shapes.map(({ name, shape }) => ({ name: adapterKey(name, layout), dtype: 'F32' as const, shape }))
   const modules = targets.map(({ linear }) => moduleName(linear, layout))

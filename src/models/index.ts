@@ -36,6 +36,7 @@ export {
   type LoraSettings,
   linearNames,
   loraSpec,
+  moduleLayout,
   moduleName,
   uniformAdapter,
 } from './lora.ts'

@@ -9,7 +9,7 @@
 import { InputError } from '../core/errors.ts'
 import type { LoraSpec, LoraTarget, ModelSpec } from '../native/types.ts'
 import { checkpointKey } from './checkpoint_keys.ts'
-import type { KeyLayout } from './define.ts'
+import type { Family, KeyLayout } from './define.ts'
 import { type ParameterShape, parameterShapes } from './parameters.ts'
 
 export interface LoraSettings {
@@ -65,6 +65,9 @@ function matches(target: string, linear: string, vision: boolean, layout: KeyLay
   if (linear.startsWith('vision.') && !vision) return false
   return target === '*' || moduleName(linear, layout).split('.').at(-1) === target
 }
+
+/** Where the modules of a family are in the current original implementation: peft names modules, not file keys. */
+export const moduleLayout = (family: Family): KeyLayout => family.layouts.at(-1)!
 
 /** The module of a linear in the original implementation. */
 export function moduleName(linear: string, layout: KeyLayout): string {

@@ -3,7 +3,7 @@
 import { adapterBase, isAdapterFolder, openAdapter } from '../checkpoint/adapter.ts'
 import { type Checkpoint, type ModelConfig, openCheckpoint } from '../checkpoint/hf_folder.ts'
 import type { Prompt, Row } from '../core/types.ts'
-import { type LoraSettings, loraSpec } from '../models/index.ts'
+import { type LoraSettings, loraSpec, moduleLayout } from '../models/index.ts'
 import { native } from '../native/binding.ts'
 import { Model } from '../native/model.ts'
 import type { DeviceName, GenerateOptions, ModelSpec } from '../native/types.ts'
@@ -114,7 +114,7 @@ async function openSource(dir: string, { base, lora }: OpenModelOptions) {
 
 /** The model's specification with the adapters of a configuration. @throws InputError for a target it does not have. */
 export function withAdapters({ spec, family }: ModelConfig, lora: LoraSettings | null): ModelSpec {
-  return lora ? { ...spec, lora: loraSpec(spec, family.layouts[0], lora) } : spec
+  return lora ? { ...spec, lora: loraSpec(spec, moduleLayout(family), lora) } : spec
 }
 
 /** With adapters nothing else is trained. */
