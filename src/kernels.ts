@@ -9,4 +9,16 @@
  */
 
 export { groupAdvantage, policyLoss } from './native/kernels.ts'
+export {
+  type AdamWStep,
+  type AttentionOptions,
+  type AttentionSegment,
+  adamw,
+  attention,
+  type Differentiable,
+  layerNorm,
+  rmsNorm,
+  tokenLogp,
+  type Wanted,
+} from './native/op_kernels.ts'
 export type { PolicyLossInput, PolicyLossOutput } from './native/types.ts'

@@ -34,7 +34,7 @@ const PURE = ['core', 'models', 'rewards', 'algorithms']
 const BOUNDARY = 'native/types.ts'
 const IMPURE = /\b(Date\.now|new Date|performance\.now|process\.|Math\.random|setTimeout|setInterval|fetch)\b/
 
-const CORE_AREAS = ['base', 'simd', 'tensor', 'ops', 'optim', 'comm', 'io', 'model', 'engine']
+const CORE_AREAS = ['base', 'simd', 'tensor', 'ops', 'kernels', 'optim', 'comm', 'io', 'model', 'engine']
 /** Only kernels and the declarations of their launches see the CUDA vocabulary of native/simt. */
 const KERNEL_FILE = /\.cuh?$|\/launch\.h$/
 /** What each folder of native may include besides itself. */
@@ -44,6 +44,8 @@ const MAY_INCLUDE: Record<string, string[]> = {
   simt: ['base'],
   tensor: ['base', 'simd'],
   ops: ['base', 'simd', 'tensor'],
+  kernels: ['base', 'tensor', 'ops'],
+  capi: ['base', 'simd', 'tensor', 'ops', 'kernels'],
   comm: ['base', 'tensor'],
   io: ['base', 'simd', 'tensor'],
   model: ['base', 'simd', 'tensor', 'ops', 'io'],

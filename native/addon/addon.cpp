@@ -4,6 +4,7 @@
 #include "addon/convert.h"
 #include "addon/kernels.h"
 #include "addon/model_object.h"
+#include "addon/op_kernels.h"
 #include "base/parallel_for.h"
 #include "simd/vmath.h"
 
@@ -64,6 +65,12 @@ static Napi::Object define_exports(Napi::Env env, Napi::Object exports) {
   exports.Set("abort", Napi::Function::New(env, abort_call));
   exports.Set("policyLoss", Napi::Function::New(env, policy_loss));
   exports.Set("groupAdvantage", Napi::Function::New(env, group_advantage));
+  exports.Set("rmsNorm", Napi::Function::New(env, rms_norm_kernel));
+  exports.Set("layerNorm", Napi::Function::New(env, layer_norm_kernel));
+  exports.Set("attention", Napi::Function::New(env, attention_kernel));
+  exports.Set("tokenLogp", Napi::Function::New(env, token_logp_kernel));
+  exports.Set("kernelBackward", Napi::Function::New(env, kernel_backward));
+  exports.Set("adamw", Napi::Function::New(env, adamw_kernel));
   exports.Set("resizeBicubic", Napi::Function::New(env, resize_bicubic));
   return exports;
 }

@@ -25,9 +25,25 @@ int64_t element_count(const Shape& shape) {
 }
 
 Tensor::Block::Block(std::shared_ptr<Pool> p, size_t bytes, Purpose purpose)
-    : pool(std::move(p)), data(pool->allocate(bytes, purpose)), bytes(bytes), purpose(purpose) {}
+    : pool(std::move(p)), data(pool->allocate(bytes, purpose)), bytes(bytes), purpose(purpose), owned(true) {}
 
-Tensor::Block::~Block() { pool->release(data, bytes, purpose); }
+Tensor::Block::Block(std::shared_ptr<Pool> p, void* borrowed, size_t bytes)
+    : pool(std::move(p)), data(borrowed), bytes(bytes), purpose(Purpose::Activations), owned(false) {}
+
+Tensor::Block::~Block() {
+  if (owned) pool->release(data, bytes, purpose);
+}
+
+Tensor Tensor::borrow(std::shared_ptr<Pool> pool, void* data, Shape shape, Dtype dtype) {
+  Tensor out;
+  out.body_ = std::make_shared<Body>();
+  out.body_->count = element_count(shape);
+  out.body_->shape = std::move(shape);
+  out.body_->dtype = dtype;
+  out.body_->grad = std::make_shared<Tensor>();
+  out.body_->block = std::make_shared<Block>(std::move(pool), data, out.bytes());
+  return out;
+}
 
 Tensor::Tensor(std::shared_ptr<Pool> pool, Shape shape, Dtype dtype, Purpose purpose)
     : body_(std::make_shared<Body>()) {

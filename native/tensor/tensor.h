@@ -25,6 +25,9 @@ class Tensor {
   // Contents undefined.
   Tensor(std::shared_ptr<Pool> pool, Shape shape, Dtype dtype, Purpose purpose);
 
+  // Memory of somebody else, which must outlive the tensor and its copies. It is not counted.
+  static Tensor borrow(std::shared_ptr<Pool> pool, void* data, Shape shape, Dtype dtype);
+
   explicit operator bool() const { return body_ != nullptr; }
   const Shape& shape() const { return body_->shape; }
   int64_t dim(int i) const { return body_->shape[size_t(i)]; }
@@ -65,7 +68,9 @@ class Tensor {
     void* data;
     size_t bytes;
     Purpose purpose;
+    bool owned;
     Block(std::shared_ptr<Pool> p, size_t bytes, Purpose purpose);
+    Block(std::shared_ptr<Pool> p, void* borrowed, size_t bytes);
     ~Block();
   };
   struct Body {

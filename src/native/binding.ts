@@ -47,6 +47,14 @@ export interface LogitsOutput {
   hidden: Record<string, Float32Array>
 }
 
+/** What a kernel keeps for its backward pass. */
+export type KernelCall = { readonly __call: unique symbol }
+
+export interface KernelOutput {
+  outputs: Float32Array[]
+  call: KernelCall
+}
+
 export interface NativeModel {
   initRandom(seed: number, options?: CallOptions): Promise<void>
   initAdapters(seed: number): Promise<void>
@@ -97,6 +105,31 @@ export interface NativeModule {
     groupIds: Int32Array,
     options: { scale: 'group' | 'batch' | 'none'; eps: number },
   ): Float32Array
+  rmsNorm(x: Float32Array, w: Float32Array, eps: number, wanted: boolean[]): Promise<KernelOutput>
+  layerNorm(x: Float32Array, w: Float32Array, b: Float32Array, eps: number, wanted: boolean[]): Promise<KernelOutput>
+  attention(
+    q: Float32Array,
+    k: Float32Array,
+    v: Float32Array,
+    options: { heads: number; kvHeads: number; headDim: number; scale: number; segments: Int32Array },
+    wanted: boolean[],
+  ): Promise<KernelOutput>
+  tokenLogp(
+    x: Float32Array,
+    w: Float32Array,
+    targets: Int32Array,
+    temperature: number,
+    wanted: boolean[],
+  ): Promise<KernelOutput>
+  kernelBackward(call: KernelCall, gradients: (Float32Array | null)[]): Promise<(Float32Array | null)[]>
+  adamw(
+    parameter: Float32Array,
+    gradient: Float32Array,
+    m: Float32Array,
+    v: Float32Array,
+    step: number,
+    options: { lr: number; beta1: number; beta2: number; eps: number; weightDecay: number; gradScale: number },
+  ): void
   resizeBicubic(rgb: Uint8Array, width: number, height: number, outWidth: number, outHeight: number): Uint8Array
 }
 
