@@ -5,6 +5,8 @@ import { createInterface } from 'node:readline'
 const ascending = (values) => values.toSorted((a, b) => a - b)
 const at = (sorted, share) => sorted[Math.floor(share * (sorted.length - 1))]
 
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length
+
 export const median = (values) => at(ascending(values), 0.5)
 
 /** Highest resident memory of this process so far, in MiB. */
@@ -17,17 +19,20 @@ const cpuMs = () => {
 
 /**
  * Calls `body(i)` once to warm up, then at least `calls` times and for `seconds`, and prints one line. `cpu_ms` is the
- * processor time of all threads: what to compare at one thread on a machine that others use too. What the last call
- * returns goes into the line.
+ * mean processor time of all threads (clocks see other threads only now and then, so a median would miss them): what to
+ * compare at one thread on a machine that others use too. What the last call returns goes into the line. `before` runs
+ * ahead of every call, off the clock.
  */
-export async function measure(name, body, { calls = 7, seconds = 2, tokens } = {}) {
+export async function measure(name, body, { calls = 7, seconds = 2, tokens, before = () => {} } = {}) {
   if (!`${name.kernel} ${name.shape}`.includes(process.argv[2] ?? '')) return
+  await before(0)
   await body(0)
   const wall = []
   const cpu = []
   const begin = performance.now()
   let extra
   for (let i = 1; wall.length < calls || performance.now() - begin < seconds * 1000; i++) {
+    await before(i)
     const [wallBefore, cpuBefore] = [performance.now(), cpuMs()]
     extra = await body(i)
     cpu.push(cpuMs() - cpuBefore)
@@ -37,7 +42,7 @@ export async function measure(name, body, { calls = 7, seconds = 2, tokens } = {
   const [p20_ms, p50_ms, p80_ms] = [0.2, 0.5, 0.8].map((share) => at(sorted, share))
   const speed = tokens === undefined ? {} : { tokens_per_s: (tokens * 1000) / p50_ms }
   const threads = Number(process.env.RFT_THREADS)
-  const row = { ...name, dtype: 'f32', threads, p20_ms, p50_ms, p80_ms, cpu_ms: median(cpu), ...speed, ...extra }
+  const row = { ...name, dtype: 'f32', threads, p20_ms, p50_ms, p80_ms, cpu_ms: mean(cpu), ...speed, ...extra }
   console.log(JSON.stringify({ ...row, calls: wall.length, max_rss_mb: peakRss() }))
 }
 

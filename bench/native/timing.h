@@ -88,8 +88,8 @@ Sample time_of(int repeats, const Body& body) {
 }
 
 // Takes 7 samples of body or more, each at least a millisecond long, for row_seconds after a warm-up, and prints a
-// line. On a machine that others use too, compare cpu_ms (the median processor time) at one thread. extra_mb is what
-// the first call needed beyond its result.
+// line. On a machine that others use too, compare cpu_ms at one thread: the mean processor time, since clocks see other
+// threads only now and then. extra_mb is what the first call needed beyond its result.
 template <class Body>
 void row(const std::string& kernel, const std::string& shape, const Work& work, const Body& body) {
   if (!wanted(kernel, shape)) return;
@@ -98,15 +98,15 @@ void row(const std::string& kernel, const std::string& shape, const Work& work, 
   body();
   const double extra_mb = resident("VmHWM:") - before - work.results_mb;
   const int repeats = std::max(1, int(1e-3 / std::max(time_of(1, body).wall, 1e-8)));
-  std::vector<double> wall, cpu;
+  std::vector<double> wall;
+  double cpu = 0;
   for (double spent = 0; wall.size() < 7 || (spent < row_seconds && wall.size() < 500);) {
     const Sample sample = time_of(repeats, body);
     wall.push_back(sample.wall);
-    cpu.push_back(sample.cpu);
+    cpu += sample.cpu;
     spent += sample.wall * repeats;
   }
   std::sort(wall.begin(), wall.end());
-  std::sort(cpu.begin(), cpu.end());
   const auto at = [&](double share) { return wall[size_t(share * double(wall.size() - 1))]; };
   const char* isas[] = {"portable", "avx2", "avx512"};
   std::printf(
@@ -114,7 +114,7 @@ void row(const std::string& kernel, const std::string& shape, const Work& work, 
       "\"p50_ms\":%.4g,\"p80_ms\":%.4g,\"cpu_ms\":%.4g,\"gflops\":%.4g,\"flops\":%.6g,\"bytes\":%.6g,"
       "\"extra_mb\":%.4g",
       kernel.c_str(), shape.c_str(), isas[int(simd::isa())], num_threads(), at(0.2) * 1e3, at(0.5) * 1e3, at(0.8) * 1e3,
-      cpu[cpu.size() / 2] * 1e3, work.flops / at(0.5) * 1e-9, work.flops, work.bytes, extra_mb);
+      cpu / double(wall.size()) * 1e3, work.flops / at(0.5) * 1e-9, work.flops, work.bytes, extra_mb);
   if (work.error >= 0) std::printf(",\"error\":%.2g", work.error);
   std::printf("}\n");
   std::fflush(stdout);

@@ -15,9 +15,16 @@ def reward(text):
     return len(text) % 7 / 7
 
 
+def repeat(inputs):
+    """Every prompt SAMPLES times; an image's patches are as many rows as its grid says."""
+    pixels = inputs["pixel_values"].split(inputs["image_grid_thw"].prod(1).tolist())
+    out = {name: t.repeat_interleave(SAMPLES, 0) for name, t in inputs.items() if name != "pixel_values"}
+    return dict(out, pixel_values=torch.cat([p for p in pixels for _ in range(SAMPLES)]))
+
+
 def step(call):
     batch = [data[(call * PROMPTS + i) % len(data)] for i in range(PROMPTS)]
-    inputs = encode(processor, [r for r in batch for _ in range(SAMPLES)])
+    inputs = repeat(encode(processor, batch))
     with torch.no_grad():
         sequences = model.generate(**inputs, **settings)
     prompt = inputs["input_ids"].shape[1]

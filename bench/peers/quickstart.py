@@ -6,7 +6,7 @@ import torch
 import transformers
 from PIL import Image
 from timing import options, threads
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer, Qwen2_5_VLProcessor
 
 torch.set_num_threads(threads)
 transformers.logging.set_verbosity_error()
@@ -14,9 +14,17 @@ transformers.utils.logging.disable_progress_bar()
 peer = "transformers " + transformers.__version__
 
 
+class ImageProcessor(Qwen2_5_VLProcessor):
+    """The model's processor without its part for videos, which alone needs torchvision."""
+
+    def check_argument_for_proper_class(self, name, argument):
+        return None if name == "video_processor" else super().check_argument_for_proper_class(name, argument)
+
+
 def load():
-    processor = AutoProcessor.from_pretrained(options.model)
-    processor.tokenizer.padding_side = "left"
+    tokenizer = AutoTokenizer.from_pretrained(options.model, padding_side="left")
+    images = AutoImageProcessor.from_pretrained(options.model)
+    processor = ImageProcessor(images, tokenizer, None, chat_template=tokenizer.chat_template)
     model = AutoModelForImageTextToText.from_pretrained(options.model, dtype=torch.float32)
     return processor, model
 

@@ -63,5 +63,5 @@ def report(peer, kernel, shape, wall, cpu, tokens=None, **more):
     p20, p50, p80 = (wall[int(share * (len(wall) - 1))] * 1e3 for share in (0.2, 0.5, 0.8))
     speed = {} if tokens is None else dict(tokens_per_s=tokens * 1e3 / p50)
     print(json.dumps(dict(peer=peer, kernel=kernel, shape=shape, dtype="f32", threads=threads, p20_ms=p20, p50_ms=p50,
-                          p80_ms=p80, cpu_ms=statistics.median(cpu) * 1e3, **speed, **more, calls=len(wall),
+                          p80_ms=p80, cpu_ms=statistics.mean(cpu) * 1e3, **speed, **more, calls=len(wall),
                           max_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)), flush=True)
