@@ -56,19 +56,21 @@ void training(int heads, int kv_heads, int D, const std::string& name, const Pac
   });
 }
 
-void decode(int64_t B, int heads, int kv_heads, int D, int64_t prompt, int64_t own, bool packed) {
+void decode(int64_t B, int heads, int kv_heads, int D, int64_t prompt, int64_t own) {
   Ctx ctx = bench::make_ctx();
   const int64_t width = int64_t(heads) * D, kv_width = int64_t(kv_heads) * D;
-  const Tensor q = noise(ctx, {B, width}), k = noise(ctx, {prompt + B * own, kv_width}),
-               v = noise(ctx, {prompt + B * own, kv_width});
-  const Tensor out = ctx.empty({B, width});
-  const ops::PackedPrompt panels = ops::pack_prompt(ctx, k.f32(), v.f32(), prompt, kv_heads, D);
+  const Tensor q = noise(ctx, {B, width}), k = noise(ctx, {prompt + own, kv_width}),
+               v = noise(ctx, {prompt + own, kv_width});
+  const Tensor out = ctx.empty({B, width}), shared = ctx.empty({ops::kv_cache_size(prompt, kv_heads, D)});
+  const Tensor slots = ctx.empty({B, ops::kv_cache_size(own, kv_heads, D)});
+  const ops::KvCache prompt_cache = ops::kv_cache_at(shared.f32(), prompt, kv_heads, D);
+  ops::fill_kv_cache(prompt_cache, k.f32(), v.f32(), kv_heads, D);
   std::vector<ops::CachedRow> rows;
   for (int64_t b = 0; b < B; ++b) {
-    const int64_t at = prompt + b * own;
-    rows.push_back({k.f32(), v.f32(), prompt, k.row(at), v.row(at), own, packed ? &panels : nullptr});
+    rows.push_back({prompt_cache, ops::kv_cache_at(slots.row(b), own, kv_heads, D), own});
+    ops::fill_kv_cache(rows.back().own, k.row(prompt), v.row(prompt), kv_heads, D);
   }
-  bench::row(packed ? "attention decode packed" : "attention decode",
+  bench::row("attention decode",
              concat("B ", B, " heads ", heads, "/", kv_heads, " D ", D, " prompt ", prompt, " own ", own),
              4.0 * double(B * (prompt + own) * width),
              [&] { ops::cached_attention(q.f32(), out.f32(), rows, heads, kv_heads, D, 1.0f / std::sqrt(float(D))); });
@@ -85,12 +87,10 @@ int main(int argc, char** argv) {
   training(1, 1, 64, "T 1024", {1, 1024, 0, 0});
   training(4, 2, 32, "16 x (prompt 64, 8 x 14)", {16, 64, 8, 14});
   training(14, 2, 64, "prompt 512, 8 x 64", {1, 512, 8, 64});
-  for (bool packed : {false, true}) {
-    decode(1, 4, 2, 32, 64, 10, packed);
-    decode(1, 14, 2, 64, 1000, 100, packed);
-    decode(64, 4, 2, 32, 64, 10, packed);
-    decode(64, 14, 2, 64, 300, 50, packed);
-    decode(128, 8, 2, 64, 1000, 50, packed);
-  }
+  decode(1, 4, 2, 32, 64, 10);
+  decode(1, 14, 2, 64, 1000, 100);
+  decode(64, 4, 2, 32, 64, 10);
+  decode(64, 14, 2, 64, 300, 50);
+  decode(128, 8, 2, 64, 1000, 50);
   return 0;
 }

@@ -38,7 +38,7 @@ Napi::Value ModelObject::forward_backward(const Napi::CallbackInfo& info) {
   const PassOptions pass = guarded(info.Env(), [&] { return pass_options(info[3]); });
   return submit<Out>(
       info, 3,
-      [s = state(info.Env()), pack, head, loss, pass](Job& job) {
+      [s = state(info.Env()), pack = std::move(pack), head = std::move(head), loss = std::move(loss), pass](Job& job) {
     Ctx ctx = s->model.context();
     ctx.aborted = job.abort.get();
     ctx.adapters = pass.adapters;

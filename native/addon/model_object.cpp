@@ -195,7 +195,7 @@ Napi::Value ModelObject::score(const Napi::CallbackInfo& info) {
   const PassOptions pass = guarded(info.Env(), [&] { return pass_options(info[2]); });
   return submit<ScoreOutput>(
       info, 2,
-      [s = state(info.Env()), pack, head, pass](Job& job) {
+      [s = state(info.Env()), pack = std::move(pack), head = std::move(head), pass](Job& job) {
     return rft::score(s->model, context(*s, job, pass), pack, head);
       },
       score_to_js);
@@ -208,7 +208,7 @@ Napi::Value ModelObject::forward(const Napi::CallbackInfo& info) {
   const PassOptions pass = guarded(info.Env(), [&] { return pass_options(info[2]); });
   return submit<ScoreOutput>(
       info, 2,
-      [s = state(info.Env()), pack, head, pass](Job& job) {
+      [s = state(info.Env()), pack = std::move(pack), head = std::move(head), pass](Job& job) {
     auto [out, pending] = rft::forward(s->model, context(*s, job, pass), pack, head, pass.recompute);
     s->pending = std::make_unique<PendingBackward>(std::move(pending));
     return out;
@@ -262,7 +262,7 @@ Napi::Value ModelObject::generate(const Napi::CallbackInfo& info) {
   auto* queue = &JobQueue::of(info.Env());
   return submit<std::vector<Generated>>(
       info, 2,
-      [s = state(info.Env()), requests, options, queue](Job& job) {
+      [s = state(info.Env()), requests = std::move(requests), options = std::move(options), queue](Job& job) {
     return rft::generate(s->model, context(*s, job), requests, options, [&](GenerateProgress p) {
       queue->progress(job, [p](Napi::Env env) -> Napi::Value {
         auto o = Napi::Object::New(env);

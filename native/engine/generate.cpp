@@ -37,7 +37,7 @@ class Generation {
     for (const auto& r : requests) total_ += r.samples;
     const int64_t limit = options.max_sequences ? options.max_sequences : kDefaultSequences;
     slots_ = std::min({limit, total_, affordable_slots()});
-    prompt_budget_ = options.kv_budget ? options.kv_budget - slots_ * row_bytes() * options.max_new_tokens : INT64_MAX;
+    prompt_budget_ = options.kv_budget ? options.kv_budget - slots_ * bytes_of(options.max_new_tokens) : INT64_MAX;
     cache_.emplace(ctx, model.spec().decoder, slots_, options.max_new_tokens);
     for (int64_t s = slots_; s-- > 0;) free_slots_.push_back(s);
     forbidden_.assign(size_t(model.spec().decoder.vocab), 0);
@@ -65,19 +65,16 @@ class Generation {
   }
 
  private:
-  // Keys and values of one token, over all layers.
-  int64_t row_bytes() const {
-    const DecoderSpec& s = model_.spec().decoder;
-    return 2 * s.layers * s.kv_heads * s.head_dim * int64_t(sizeof(float));
-  }
+  // Keys and values of so many tokens, over all layers.
+  int64_t bytes_of(int64_t tokens) const { return kv_bytes(model_.spec().decoder, tokens); }
 
   // Slots beside the longest prompt within the budget; at least one.
   int64_t affordable_slots() const {
     if (!options_.kv_budget) return INT64_MAX;
     size_t longest = 0;
     for (const auto& r : requests_) longest = std::max(longest, r.tokens.size());
-    const int64_t left = options_.kv_budget - int64_t(longest) * row_bytes();
-    return std::max<int64_t>(1, left / (row_bytes() * options_.max_new_tokens));
+    const int64_t left = options_.kv_budget - bytes_of(int64_t(longest));
+    return std::max<int64_t>(1, left / bytes_of(options_.max_new_tokens));
   }
 
   // Fills free slots; prompts are computed when their first sample is due. A fresh sequence draws its first token from
@@ -105,15 +102,16 @@ class Generation {
   // Computes the next prompts that slots, memory and one forward pass have room for. False when memory has none now.
   bool prefill_next() {
     std::vector<const GenerateRequest*> batch;
-    int64_t tokens = 0, samples = 0;
+    int64_t tokens = 0, samples = 0, bytes = 0;
     const size_t first = next_request_;
     while (next_request_ < requests_.size() && samples < int64_t(free_slots_.size())) {
       const auto& r = requests_[next_request_];
       const int64_t length = int64_t(r.tokens.size());
       if (!batch.empty() && tokens + length > kPrefillTokens) break;
       const bool alone = batch.empty() && active_.empty();
-      if (!alone && prompt_bytes_ + (tokens + length) * row_bytes() > prompt_budget_) break;
+      if (!alone && prompt_bytes_ + bytes + bytes_of(length) > prompt_budget_) break;
       batch.push_back(&r);
+      bytes += bytes_of(length);
       tokens += length;
       samples += r.samples;
       ++next_request_;
@@ -121,10 +119,9 @@ class Generation {
     if (batch.empty()) return false;
     Prefilled done = prefill(model_, ctx_, batch, options_.keep_vision_tape);
     for (size_t i = 0; i < batch.size(); ++i) {
-      const int64_t bytes = done.kv[i].length * row_bytes();
-      prompt_bytes_ += bytes;
-      std::shared_ptr<const PromptKv> prompt(new PromptKv(std::move(done.kv[i])), [this, bytes](const PromptKv* kv) {
-        prompt_bytes_ -= bytes;
+      prompt_bytes_ += done.kv[i].bytes();
+      std::shared_ptr<const PromptKv> prompt(new PromptKv(std::move(done.kv[i])), [this](const PromptKv* kv) {
+        prompt_bytes_ -= kv->bytes();
         delete kv;
       });
       const float* hidden = done.last_hidden.row(int64_t(i));
@@ -186,7 +183,8 @@ class Generation {
       ops::apply_temperature(z, v, temperature);
       const ops::HeadStats stats = ops::head_stats(z, v);
       const double u = philox_uniform(options_.seed, s.stream, s.out.tokens.size());
-      std::vector<float> row(z, z + v);
+      thread_local std::vector<float> row;  // sampling overwrites its logits
+      row.assign(z, z + v);
       const int32_t token = ops::sample_row(row.data(), v, sampling, u, forbidden_.data());
       record(s, token, stats.logp(z[token]), stats.entropy);
       check_finished(s, token);

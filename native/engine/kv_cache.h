@@ -1,5 +1,5 @@
 // Keys and values during generation. A prompt's are stored once for all its samples; every running sequence has a slot
-// for its own. Rows are (K*D) wide, one slab per layer.
+// for its own. The layout within is that of ops/attention/cached.h.
 #pragma once
 #include <vector>
 
@@ -9,9 +9,20 @@
 
 namespace rft {
 
-struct PromptKv {
-  std::vector<Tensor> k, v;  // per layer (P, K*D)
-  int64_t length = 0;
+// One cache per layer, each in memory of its own.
+class PromptKv {
+ public:
+  PromptKv(const DecoderSpec& spec, int64_t length) : spec_(&spec), length_(length) {}
+  // k, v (length, K*D) of the next layer.
+  void add_layer(const Ctx& ctx, const float* k, const float* v);
+  ops::KvCache layer(int index) const;
+  int64_t bytes() const;
+  int64_t length() const { return length_; }
+
+ private:
+  const DecoderSpec* spec_;
+  int64_t length_;
+  std::vector<Tensor> layers_;
 };
 
 class SlotCache {
@@ -23,9 +34,13 @@ class SlotCache {
   ops::CachedRow row(int layer, int64_t slot, int64_t length, const PromptKv& prompt) const;
 
  private:
-  int64_t at(int64_t slot, int64_t position) const { return (slot * capacity_ + position) * width_; }
-  int64_t capacity_, width_;
-  std::vector<Tensor> k_, v_;  // per layer (slots, capacity, K*D)
+  ops::KvCache at(int layer, int64_t slot) const;
+  const DecoderSpec* spec_;
+  int64_t capacity_;
+  std::vector<Tensor> layers_;  // (slots, floats of a cache)
 };
+
+// Bytes that `rows` cached rows of a sequence take, over all layers.
+int64_t kv_bytes(const DecoderSpec& spec, int64_t rows);
 
 }  // namespace rft

@@ -1,10 +1,16 @@
 #include "engine/prefill.h"
 
-#include <cstring>
-
 namespace rft {
 
 namespace {
+
+// Bytes of images are many: room for all of them at once.
+void reserve_patches(VisionInput& all, const std::vector<const GenerateRequest*>& requests) {
+  size_t values = 0;
+  for (const auto* r : requests)
+    if (r->vision) values += r->vision->patches.size();
+  all.patches.reserve(values);
+}
 
 // [prompt 0][prompt 1]... with one causal segment each.
 Pack pack_prompts(const ModelSpec& spec, const std::vector<const GenerateRequest*>& requests) {
@@ -14,7 +20,7 @@ Pack pack_prompts(const ModelSpec& spec, const std::vector<const GenerateRequest
     pack.tokens.insert(pack.tokens.end(), r->tokens.begin(), r->tokens.end());
     pack.segments.push_back({begin, length, 0, 0, begin, length, 1});
     if (!r->vision) continue;
-    if (!pack.vision) pack.vision.emplace();
+    if (!pack.vision) reserve_patches(pack.vision.emplace(), requests);
     VisionInput& all = *pack.vision;
     int32_t units = 0;
     for (size_t g = 0; g + 2 < all.grids.size(); g += 3)
@@ -34,29 +40,21 @@ Pack pack_prompts(const ModelSpec& spec, const std::vector<const GenerateRequest
   return pack;
 }
 
-Tensor copy_rows(const Ctx& ctx, const Tensor& x, int64_t begin, int64_t length) {
-  Tensor out(ctx.pool, {length, x.columns()}, Dtype::F32, Purpose::KvCache);
-  if (!ctx.meta()) std::memcpy(out.f32(), x.row(begin), out.bytes());
-  return out;
-}
-
 }  // namespace
 
 Prefilled prefill(Model& model, Ctx& ctx, const std::vector<const GenerateRequest*>& requests, bool keep_vision_tape) {
   const Pack pack = pack_prompts(model.spec(), requests);
   Prefilled out;
-  out.kv.resize(requests.size());
   std::vector<int32_t> last_rows;
-  for (size_t r = 0; r < requests.size(); ++r) {
-    out.kv[r].length = pack.segments[r].q_len;
-    last_rows.push_back(pack.segments[r].q_begin + pack.segments[r].q_len - 1);
+  for (const auto& s : pack.segments) {
+    out.kv.emplace_back(model.spec().decoder, s.q_len);
+    last_rows.push_back(s.q_begin + s.q_len - 1);
   }
   const Attend attend =
       [&, inner = model.attend_pack(pack)](Ctx& c, int layer, const Tensor& q, const Tensor& k, const Tensor& v) {
     for (size_t r = 0; r < requests.size(); ++r) {
-      const auto& s = pack.segments[r];
-      out.kv[r].k.push_back(copy_rows(c, k, s.q_begin, s.q_len));
-      out.kv[r].v.push_back(copy_rows(c, v, s.q_begin, s.q_len));
+      const int64_t begin = pack.segments[r].q_begin;
+      out.kv[r].add_layer(c, c.meta() ? nullptr : k.row(begin), c.meta() ? nullptr : v.row(begin));
     }
     return inner(c, layer, q, k, v);
   };

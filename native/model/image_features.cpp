@@ -29,6 +29,7 @@ void ImageFeatures::encode(Ctx& ctx, const Vision& vision, const VisionInput& in
   auto batch = std::make_shared<Batch>();
   std::vector<float> patches;
   std::vector<int32_t> grids;
+  if (!ctx.meta()) patches.reserve(input.patches.size());
   int64_t first_patch = 0, units = 0;
   for (size_t i = 0, next = 0; i < size.size(); first_patch += size[i++].patches) {
     if (next == images.size() || images[next] != i) continue;

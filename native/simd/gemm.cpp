@@ -20,6 +20,7 @@ constexpr int64_t kLineFloats = 16;         // floats in a cache line
 constexpr int64_t kRowsAtOnce = 16;         // rows of a k-major operand packed at once: reads run along the rows
 constexpr int64_t kWholeFloats = 1 << 16;   // an operand of a quarter megabyte is at home in L2
 constexpr int64_t kDirectColumns = 256;     // up to here packing A costs more than its strided reads
+constexpr int64_t kNearFloats = 256;        // rows of B so near each other are read in place by any number of tiles
 constexpr double kSerialCycles = 40e3;      // less work than this is not worth waking threads
 
 struct Problem {
@@ -71,7 +72,7 @@ class Serial {
  public:
   explicit Serial(const Problem& p)
       : p_(p), g_(kernels().gemm), width_(2 * g_.lanes), tiles_(ceil_div(p.M, g_.max_rows)) {
-    direct_b_ = p.packed == nullptr && p.tb == Trans::No && tiles_ <= 2;
+    direct_b_ = p.packed == nullptr && p.tb == Trans::No && (tiles_ <= 2 || p.ldb <= kNearFloats);
     own_b_ = p.packed == nullptr && !direct_b_;
     direct_a_ = p.ta == Trans::No ? p.N <= kDirectColumns : tiles_ == 1 && p.N <= kDirectColumns;
     // K is blocked to keep a panel and the block of A near. Where both stay in L2 whole, or each panel is read only
@@ -300,6 +301,12 @@ void pack_b(Trans tb, int64_t N, int64_t K, const float* B, int64_t ldb, float* 
 
 void pack_b_serial(Trans tb, int64_t N, int64_t K, const float* B, int64_t ldb, float* packed) {
   pack_panels(tb, N, K, B, ldb, packed, 0, ceil_div(N, panel_width()));
+}
+
+void pack_b_column(int64_t n, int64_t K, const float* column, float* packed) {
+  const int64_t width = panel_width();
+  float* at = packed + n / width * K * width + n % width;
+  for (int64_t k = 0; k < K; ++k) at[k * width] = column[k];
 }
 
 }  // namespace rft::simd

@@ -27,6 +27,8 @@ int64_t panel_width();
 int64_t packed_size(int64_t N, int64_t K);  // in floats
 void pack_b(Trans tb, int64_t N, int64_t K, const float* B, int64_t ldb, float* packed);
 void pack_b_serial(Trans tb, int64_t N, int64_t K, const float* B, int64_t ldb, float* packed);
+// Writes column n of a packed B, K contiguous floats; the other columns stay as they are.
+void pack_b_column(int64_t n, int64_t K, const float* column, float* packed);
 // As gemm, with B packed. Bits equal those of gemm.
 void gemm_packed(Trans ta, int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const float* packed,
                  float beta, float* C, int64_t ldc);

@@ -1,6 +1,7 @@
 #include "ops/attention/cached.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/parallel_for.h"
 #include "ops/attention/softmax_row.h"
@@ -12,11 +13,7 @@ namespace {
 
 using simd::Trans;
 
-constexpr int64_t kPackedTile = 32;     // sequences of a task whose prompt is packed
-constexpr int64_t kUnpackedTile = 128;  // a task packs the prompt on the way, so it should be shared by many
-
-int64_t keys_size(int64_t len, int64_t D) { return round_up(simd::packed_size(len, D), 16); }
-int64_t values_size(int64_t len, int64_t D) { return round_up(simd::packed_size(D, len), 16); }
+constexpr int64_t kTile = 32;  // sequences of a task, which share a prompt
 
 // Sequences [first, last) with one prompt, for one kv head.
 struct Task {
@@ -35,19 +32,31 @@ struct Decode {
   void run(const Task& task) const;
 
  private:
-  void prompt_scores(const Task& task, int64_t m, const float* scaled, float* scores, int64_t stride) const;
-  void prompt_values(const Task& task, int64_t m, const float* scores, int64_t stride, float* mixed) const;
+  int64_t group() const { return heads / kv_heads; }
+  // Where the heads of a task's kv head begin in sequence s of q and out; (group, D) contiguous.
+  int64_t element(const Task& task, int64_t s) const { return (s * heads + task.kv_head * group()) * D; }
+  // (m, n) scores += (m, D) queries times the first n keys.
+  void scores(const Task& task, int64_t m, const float* queries, const KvCache& cache, int64_t n, float* out,
+              int64_t stride) const {
+    const float* keys = cache.keys + task.kv_head * keys_size(cache.capacity, D);
+    simd::gemm_packed_serial(Trans::No, m, n, D, queries, D, keys, 0.0f, out, stride);
+  }
+  // (m, D) mixed = beta mixed + (m, n) weights times the first n values.
+  void mix(const Task& task, int64_t m, const float* weights, int64_t stride, const KvCache& cache, int64_t n,
+           float beta, float* mixed) const {
+    const float* values = cache.values + task.kv_head * cache.capacity * D;
+    simd::gemm_serial(Trans::No, Trans::No, m, D, n, weights, stride, values, D, beta, mixed, D);
+  }
 };
 
 std::vector<Task> Decode::tasks() const {
   std::vector<Task> list;
   const int64_t count = int64_t(rows.size());
   for (int64_t first = 0; first < count;) {
-    const CachedRow& head = rows[size_t(first)];
-    const int64_t most = head.packed ? kPackedTile : kUnpackedTile;
+    const KvCache& prompt = rows[size_t(first)].prompt;
     int64_t last = first + 1;
-    while (last < count && last - first < most && rows[size_t(last)].prompt_k == head.prompt_k &&
-           rows[size_t(last)].packed == head.packed && rows[size_t(last)].prompt_len == head.prompt_len)
+    while (last < count && last - first < kTile && rows[size_t(last)].prompt.keys == prompt.keys &&
+           rows[size_t(last)].prompt.capacity == prompt.capacity)
       ++last;
     for (int h = 0; h < kv_heads; ++h) list.push_back({first, last, h});
     first = last;
@@ -55,79 +64,71 @@ std::vector<Task> Decode::tasks() const {
   return list;
 }
 
-void Decode::prompt_scores(const Task& task, int64_t m, const float* scaled, float* scores, int64_t stride) const {
-  const CachedRow& r = rows[size_t(task.first)];
-  if (r.prompt_len == 0) return;
-  if (r.packed) {
-    const float* keys = r.packed->panels.row(task.kv_head);
-    return simd::gemm_packed_serial(Trans::No, m, r.prompt_len, D, scaled, D, keys, 0.0f, scores, stride);
-  }
-  simd::gemm_serial(Trans::No, Trans::Yes, m, r.prompt_len, D, scaled, D, r.prompt_k + task.kv_head * D, kv_heads * D,
-                    0.0f, scores, stride);
-}
-
-void Decode::prompt_values(const Task& task, int64_t m, const float* scores, int64_t stride, float* mixed) const {
-  const CachedRow& r = rows[size_t(task.first)];
-  if (r.packed && r.prompt_len) {
-    const float* values = r.packed->panels.row(task.kv_head) + keys_size(r.prompt_len, D);
-    return simd::gemm_packed_serial(Trans::No, m, D, r.prompt_len, scores, stride, values, 0.0f, mixed, D);
-  }
-  const float* values = r.prompt_len ? r.prompt_v + task.kv_head * D : nullptr;
-  simd::gemm_serial(Trans::No, Trans::No, m, D, r.prompt_len, scores, stride, values, kv_heads * D, 0.0f, mixed, D);
-}
-
 void Decode::run(const Task& task) const {
-  const int64_t group = heads / kv_heads, m = (task.last - task.first) * group, width = kv_heads * D;
-  const int64_t prompt = rows[size_t(task.first)].prompt_len;
+  const int64_t group = this->group(), m = (task.last - task.first) * group;
+  const KvCache& prompt = rows[size_t(task.first)].prompt;
+  const int64_t P = prompt.capacity;
   int64_t own = 0;
   for (int64_t s = task.first; s < task.last; ++s) own = std::max(own, rows[size_t(s)].own_len);
-  const int64_t stride = round_up(prompt + own, 16);
+  const int64_t stride = round_up(P + own, 16);
   thread_local std::vector<float> memory;
-  if (int64_t(memory.size()) < m * (stride + 2 * D)) memory.resize(size_t(m * (stride + 2 * D)));
-  float* scores = memory.data();
-  float* scaled = scores + m * stride;
-  float* mixed = scaled + m * D;
+  if (int64_t(memory.size()) < m * (stride + 2 * D + 1)) memory.resize(size_t(m * (stride + 2 * D + 1)));
+  float* weights = memory.data();        // (m, stride): scores, then e^(score - max)
+  float* scaled = weights + m * stride;  // (m, D): scale * q
+  float* mixed = scaled + m * D;         // (m, D)
+  float* inverse = mixed + m * D;        // (m)
 
-  auto element = [&](int64_t s) { return (s * heads + task.kv_head * group) * D; };
   for (int64_t s = task.first; s < task.last; ++s)
-    simd::scale(scale, q + element(s), scaled + (s - task.first) * group * D, group * D);
-  prompt_scores(task, m, scaled, scores, stride);
+    simd::scale(scale, q + element(task, s), scaled + (s - task.first) * group * D, group * D);
+  scores(task, m, scaled, prompt, P, weights, stride);
   for (int64_t s = task.first; s < task.last; ++s) {
     const CachedRow& r = rows[size_t(s)];
     const int64_t at = (s - task.first) * group;
-    if (r.own_len)
-      simd::gemm_serial(Trans::No, Trans::Yes, group, r.own_len, D, scaled + at * D, D, r.own_k + task.kv_head * D,
-                        width, 0.0f, scores + at * stride + prompt, stride);
+    scores(task, group, scaled + at * D, r.own, r.own_len, weights + at * stride + P, stride);
   }
-  std::vector<float> inverse(static_cast<size_t>(m));
   for (int64_t i = 0; i < m; ++i) {
-    const int64_t n = prompt + rows[size_t(task.first + i / group)].own_len;
-    inverse[size_t(i)] = attention_detail::softmax_row(scores + i * stride, n, n).inverse;
+    const int64_t n = P + rows[size_t(task.first + i / group)].own_len;
+    inverse[i] = attention_detail::softmax_row(weights + i * stride, n, n).inverse;
   }
-  prompt_values(task, m, scores, stride, mixed);
+  mix(task, m, weights, stride, prompt, P, 0.0f, mixed);
   for (int64_t s = task.first; s < task.last; ++s) {
     const CachedRow& r = rows[size_t(s)];
     const int64_t at = (s - task.first) * group;
-    if (r.own_len)
-      simd::gemm_serial(Trans::No, Trans::No, group, D, r.own_len, scores + at * stride + prompt, stride,
-                        r.own_v + task.kv_head * D, width, 1.0f, mixed + at * D, D);
-    for (int64_t g = 0; g < group; ++g)
-      simd::scale(inverse[size_t(at + g)], mixed + (at + g) * D, out + element(s) + g * D, D);
+    mix(task, group, weights + at * stride + P, stride, r.own, r.own_len, 1.0f, mixed + at * D);
+    for (int64_t i = at; i < at + group; ++i)
+      simd::scale(inverse[i], mixed + i * D, out + element(task, s) + (i - at) * D, D);
   }
 }
 
 }  // namespace
 
-PackedPrompt pack_prompt(Ctx& ctx, const float* k, const float* v, int64_t len, int kv_heads, int head_dim) {
-  const int64_t D = head_dim, width = kv_heads * D;
-  PackedPrompt packed{ctx.empty({kv_heads, keys_size(len, D) + values_size(len, D)}), len};
-  if (ctx.meta() || len == 0) return packed;
+int64_t keys_size(int64_t capacity, int64_t head_dim) { return round_up(simd::packed_size(capacity, head_dim), 16); }
+
+int64_t kv_cache_size(int64_t capacity, int kv_heads, int head_dim) {
+  return kv_heads * (keys_size(capacity, head_dim) + capacity * head_dim);
+}
+
+KvCache kv_cache_at(float* memory, int64_t capacity, int kv_heads, int head_dim) {
+  return {memory, memory + kv_heads * keys_size(capacity, head_dim), capacity};
+}
+
+void fill_kv_cache(const KvCache& cache, const float* k, const float* v, int kv_heads, int head_dim) {
+  const int64_t D = head_dim, width = kv_heads * D, len = cache.capacity;
+  if (len == 0) return;
   parallel_for(kv_heads, [&](int64_t h) {
-    float* panels = packed.panels.row(h);
-    simd::pack_b_serial(Trans::Yes, len, D, k + h * D, width, panels);
-    simd::pack_b_serial(Trans::No, D, len, v + h * D, width, panels + keys_size(len, D));
+    simd::pack_b_serial(Trans::Yes, len, D, k + h * D, width, cache.keys + h * keys_size(len, D));
+    float* values = cache.values + h * len * D;
+    for (int64_t i = 0; i < len; ++i) std::memcpy(values + i * D, v + i * width + h * D, size_t(D) * sizeof(float));
   });
-  return packed;
+}
+
+void write_kv_cache(const KvCache& cache, int64_t position, const float* k, const float* v, int kv_heads,
+                    int head_dim) {
+  const int64_t D = head_dim;
+  for (int64_t h = 0; h < kv_heads; ++h) {
+    simd::pack_b_column(position, D, k + h * D, cache.keys + h * keys_size(cache.capacity, D));
+    std::memcpy(cache.values + (h * cache.capacity + position) * D, v + h * D, size_t(D) * sizeof(float));
+  }
 }
 
 void cached_attention(const float* q, float* out, const std::vector<CachedRow>& rows, int heads, int kv_heads,
@@ -135,8 +136,8 @@ void cached_attention(const float* q, float* out, const std::vector<CachedRow>& 
   expect(heads > 0 && kv_heads > 0 && heads % kv_heads == 0, "cached_attention heads",
          "a positive multiple of kv heads", concat(heads, " heads, ", kv_heads, " kv heads"));
   for (const CachedRow& r : rows)
-    expect(!r.packed || r.packed->len == r.prompt_len, "cached_attention packed prompt",
-           concat("length ", r.prompt_len), r.packed ? r.packed->len : 0);
+    expect(r.own_len >= 0 && r.own_len <= r.own.capacity, "cached_attention own rows",
+           concat("at most ", r.own.capacity, ", the cache's capacity"), r.own_len);
   const Decode decode{q, out, rows, heads, kv_heads, head_dim, scale};
   const std::vector<Task> tasks = decode.tasks();
   parallel_for(int64_t(tasks.size()), [&](int64_t i) { decode.run(tasks[size_t(i)]); });
