@@ -51,8 +51,7 @@ class File {
       bytes -= size_t(n);
     }
   }
-  void sync_and_close() {
-    if (::fsync(fd_) != 0) throw_errno("a file that syncs");
+  void close() {
     const int fd = fd_;
     fd_ = -1;
     if (::close(fd) != 0) throw_errno("a file that closes");
@@ -116,7 +115,7 @@ void write_tensors(const Ctx& ctx, const std::string& path, const std::vector<ui
         file.write(buffer.data(), size_t(n) * size_of(sink.dtype));
       }
     }
-    file.sync_and_close();
+    file.close();
   } catch (...) {
     struct stat found;
     if (::lstat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode)) ::unlink(path.c_str());  // never a device

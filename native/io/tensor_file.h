@@ -30,8 +30,9 @@ using FindTensor = std::function<Tensor(const std::string& name)>;
 // Reads each source into the F32 tensor of its name. Throws when a file is short, unreadable or a shape differs.
 void read_tensors(const Ctx& ctx, const std::vector<TensorSource>& sources, const FindTensor& find);
 
-// Writes `header`, then the tensors in order, and syncs to disk. Throws with the system's reason (for example a full
-// disk) and removes the incomplete file.
+// Writes `header`, then the tensors in order. The bytes may still be in the system's cache: whoever needs them to be
+// durable syncs the file, which then does not hold up the device thread. Throws with the system's reason (for example a
+// full disk) and removes the incomplete file.
 void write_tensors(const Ctx& ctx, const std::string& file, const std::vector<uint8_t>& header,
                    const std::vector<TensorSink>& sinks, const FindTensor& find);
 

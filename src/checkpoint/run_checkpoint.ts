@@ -6,41 +6,27 @@
  *     optimizer.safetensors                                  AdamW moments, fp32
  *     weights.safetensors                                    fp32 weights; only beside a model saved in 16 bits
  *     trainer_state.json                                     everything else that the next step depends on
+ *     checksums.json                                         size and hash of all of these
  *
  * A run that trains adapters has `adapter_config.json` and `adapter_model.safetensors` in place of the model.
  *
- * A checkpoint is written to `.tmp-40`, flushed to the disk, and renamed: a folder called `step-*` is complete, whatever
- * happened. A failed save removes what it wrote and leaves every earlier checkpoint as it was.
+ * Saving has two halves. The snapshot writes every byte to `.tmp-40`, which costs a copy into the system's file cache;
+ * then the run may go on. Publishing waits for the disk, hashes, and renames: a folder called `step-*` is complete,
+ * whatever happened. A failed save removes what it wrote and leaves every earlier checkpoint as it was.
  */
 
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { InputError } from '../core/errors.ts'
 import type { ParameterInfo, StorageDtype, TensorSink, TensorSource } from '../native/types.ts'
 import { adapterConfigFile, adapterWeightsFile, planAdapterSave } from './adapter.ts'
-import { exists, readJsonObject } from './files.ts'
+import { writeChecksums } from './checksums.ts'
+import { syncFile, syncFolder, writeSynced } from './durable.ts'
+import { exists } from './files.ts'
 import { listSideFiles, type ModelConfig, planSave } from './hf_folder.ts'
+import { checkpointPath, checkpointsFolder } from './retention.ts'
 import { buildHeader, readSafetensors } from './safetensors.ts'
-
-/** Everything besides tensors that the steps after a checkpoint depend on. */
-export interface TrainerState {
-  version: 1
-  /** Steps completed. */
-  step: number
-  /** Updates the optimizer has counted. */
-  optimizerSteps: number
-  /** Training rows visited: the data cursor. */
-  rowsSeen: number
-  /** Sum of TRL's `num_tokens`. */
-  numTokens: number
-  /** Skipped steps in a row up to here. */
-  skippedInARow: number
-  /** Best value so far of the metric that `checkpoint.keepBest` names. */
-  best: { metric: string; value: number; step: number } | null
-  seed: number
-  /** Fingerprint of the training data. */
-  data: string
-}
+import { readTrainerState, STATE_FILE, type TrainerState } from './trainer_state.ts'
 
 /** The parts of `Model` and `Optimizer` that are saved. */
 export interface SavableModel {
@@ -63,14 +49,15 @@ export interface CheckpointContent {
   state: TrainerState
 }
 
-const STATE_FILE = 'trainer_state.json'
+/** A checkpoint whose bytes are all written, not yet under its name. */
+export interface Snapshot {
+  readonly step: number
+  /** Makes it durable and gives it its name. @returns its folder. @throws as `saveCheckpoint`. */
+  publish(): Promise<string>
+}
+
 const OPTIMIZER_FILE = 'optimizer.safetensors'
 const WEIGHTS_FILE = 'weights.safetensors'
-
-const folderOf = (runDir: string) => join(runDir, 'checkpoints')
-
-/** The folder of one checkpoint. */
-export const checkpointPath = (runDir: string, step: number) => join(folderOf(runDir), `step-${step}`)
 
 /**
  * Writes a checkpoint; returns its folder.
@@ -79,18 +66,35 @@ export const checkpointPath = (runDir: string, step: number) => join(folderOf(ru
  *   failed checkpoint stays, and no other checkpoint is touched.
  */
 export async function saveCheckpoint(runDir: string, content: CheckpointContent): Promise<string> {
+  return (await takeSnapshot(runDir, content)).publish()
+}
+
+/** The first half of a save. Once it resolves, the model may change. @throws as `saveCheckpoint`. */
+export async function takeSnapshot(runDir: string, content: CheckpointContent): Promise<Snapshot> {
   const { step } = content.state
   const target = checkpointPath(runDir, step)
-  const temporary = join(folderOf(runDir), `.tmp-${step}`)
-  try {
+  const temporary = join(checkpointsFolder(runDir), `.tmp-${step}`)
+  await orRemove(temporary, target, async () => {
     await rm(temporary, { recursive: true, force: true })
     await mkdir(temporary, { recursive: true })
     await writeContent(temporary, content)
-    await syncFolder(temporary)
-    await rm(target, { recursive: true, force: true })
-    await rename(temporary, target)
-    await syncFolder(folderOf(runDir))
-    return target
+  })
+  return { step, publish: () => orRemove(temporary, target, () => publish(temporary, target)) }
+}
+
+async function publish(temporary: string, target: string): Promise<string> {
+  for (const name of await readdir(temporary)) await syncFile(join(temporary, name))
+  await writeChecksums(temporary)
+  await syncFolder(temporary)
+  await rm(target, { recursive: true, force: true })
+  await rename(temporary, target)
+  await syncFolder(join(target, '..'))
+  return target
+}
+
+async function orRemove<T>(temporary: string, target: string, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body()
   } catch (cause) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined)
     const reason = cause instanceof Error ? cause.message : String(cause)
@@ -158,56 +162,4 @@ async function readSources(file: string): Promise<TensorSource[]> {
     if (dtype !== 'F32') throw new InputError(`${file} tensor "${name}"`, 'dtype F32', dtype)
     return { name, file, offset, dtype, shape }
   })
-}
-
-/** Reads and checks `trainer_state.json`. */
-export async function readTrainerState(dir: string): Promise<TrainerState> {
-  const file = join(dir, STATE_FILE)
-  const state = await readJsonObject(file)
-  if (state.version !== 1) throw new InputError(`${file} version`, '1', state.version)
-  for (const key of ['step', 'optimizerSteps', 'rowsSeen', 'numTokens', 'skippedInARow', 'seed'])
-    if (!Number.isSafeInteger(state[key]) || (state[key] as number) < 0)
-      throw new InputError(`${file} ${key}`, 'an integer >= 0', state[key])
-  return state as unknown as TrainerState
-}
-
-/** Steps of the complete checkpoints of a run, oldest first. */
-export async function listCheckpoints(runDir: string): Promise<number[]> {
-  const names = await readdir(folderOf(runDir)).catch(() => [])
-  return names
-    .flatMap((name) => /^step-(\d+)$/.exec(name)?.[1] ?? [])
-    .map(Number)
-    .sort((a, b) => a - b)
-}
-
-/** Removes what an interrupted save left behind. */
-export async function cleanStale(runDir: string): Promise<void> {
-  for (const name of await readdir(folderOf(runDir)).catch(() => []))
-    if (name.startsWith('.tmp-')) await rm(join(folderOf(runDir), name), { recursive: true, force: true })
-}
-
-/** Removes all checkpoints but the newest `keepLast` and the best one. */
-export async function pruneCheckpoints(runDir: string, keepLast: number, bestStep: number | null): Promise<void> {
-  const steps = await listCheckpoints(runDir)
-  for (const step of steps.slice(0, Math.max(0, steps.length - keepLast)))
-    if (step !== bestStep) await rm(checkpointPath(runDir, step), { recursive: true, force: true })
-}
-
-// ------------------------------------------------------------------ durable writes
-
-async function writeSynced(file: string, content: string | Uint8Array): Promise<void> {
-  const handle = await open(file, 'w')
-  try {
-    await handle.writeFile(content)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-/** Makes the entries of a folder durable; Windows cannot open folders and does not need it. */
-async function syncFolder(dir: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const handle = await open(dir, 'r')
-  await handle.sync().finally(() => handle.close())
 }

@@ -9,6 +9,8 @@ export const exitCodes = {
   usage: 2,
   /** SIGINT or SIGTERM; a training run has saved a checkpoint. */
   interrupted: 3,
+  /** A second signal while a command was ending in good order. */
+  killed: 130,
 } as const
 
 /** One line per problem, `error: ` in front; the stack as well with `--debug`. */

@@ -61,7 +61,7 @@ async function configOf(run: string, flags: EvalFlags): Promise<LoadedConfig> {
 }
 
 async function newestCheckpoint(runDir: string): Promise<string> {
-  const { checkpointPath, listCheckpoints } = await import('../checkpoint/run_checkpoint.ts')
+  const { checkpointPath, listCheckpoints } = await import('../checkpoint/retention.ts')
   const newest = (await listCheckpoints(runDir)).at(-1)
   if (newest === undefined)
     throw new InputError(runDir, 'a run folder with a checkpoint', 'none', 'Name a model folder with --model.')

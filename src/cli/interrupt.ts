@@ -9,7 +9,7 @@ import type { Io } from './io.ts'
 export async function withInterrupts<T>(io: Io, announcement: string, body: (signal: AbortSignal) => Promise<T>) {
   const controller = new AbortController()
   const onSignal = () => {
-    if (controller.signal.aborted) return io.exit(exitCodes.interrupted)
+    if (controller.signal.aborted) return io.exit(exitCodes.killed)
     io.stderr.write(`\n${announcement}; interrupt again to stop at once\n`)
     controller.abort()
   }

@@ -79,7 +79,10 @@ function createProgram(context: Context): Command {
       getOutHelpWidth: () => stdout.columns ?? 100,
       getErrHelpWidth: () => stderr.columns ?? 100,
     })
-    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage or input, 3 interrupted.')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 wrong usage or input, 3 interrupted, 130 interrupted twice.',
+    )
   for (const add of commands) add(program, context)
   return program
 }

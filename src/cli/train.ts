@@ -1,6 +1,6 @@
 /** `rft train`: one run from one configuration file. */
 import { join } from 'node:path'
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import { formatDuration, formatPercent } from '../metrics/format.ts'
 import type { TrainResult } from '../trainer/train.ts'
 import { exitCodes } from './errors.ts'
@@ -12,7 +12,7 @@ interface TrainFlags {
   set?: string[]
   seed?: number
   steps?: number
-  resume?: boolean
+  resume?: true | 'auto'
 }
 
 export function addTrain(program: Command, context: Context): void {
@@ -22,7 +22,11 @@ export function addTrain(program: Command, context: Context): void {
     .option('-s, --set <key=value>', 'override a setting, e.g. optimizer.lr=1e-5; repeatable', collect)
     .option('--seed <n>', 'same as --set seed=<n>', wholeNumber())
     .option('--steps <n>', 'same as --set train.steps=<n>', wholeNumber(1))
-    .option('--resume', 'continue from the newest checkpoint of the run folder; start if there is none')
+    .option(
+      '--resume [auto]',
+      'continue from the newest sound checkpoint of the run folder; start if there is none',
+      auto,
+    )
     .addHelpText(
       'after',
       `
@@ -31,13 +35,19 @@ Examples:
   rft train train.yaml --set run.dir=runs/b --set optimizer.lr=1e-5 --seed 1
   rft train train.yaml --resume
 
-The first interrupt finishes the step in progress and saves a checkpoint, the second ends at once.`,
+The first SIGINT or SIGTERM finishes the step in progress (for up to checkpoint.graceSeconds), saves a checkpoint and
+ends with 3; the second ends at once with 130. Either way --resume goes on, with the same bits.`,
     )
     .action((file: string, flags: TrainFlags) =>
       withInterrupts(context.io, 'finishing the step in progress and saving', (stop) =>
         runTraining(file, flags, context, stop),
       ),
     )
+}
+
+function auto(text: string): 'auto' {
+  if (text !== 'auto') throw new InvalidArgumentError('Expected auto or nothing; put --resume behind the file.')
+  return text
 }
 
 async function runTraining(file: string, flags: TrainFlags, context: Context, stop: AbortSignal): Promise<void> {
@@ -48,7 +58,7 @@ async function runTraining(file: string, flags: TrainFlags, context: Context, st
   const { train } = await import('../trainer/train.ts')
   const { consoleSink } = await import('../metrics/console.ts')
   const sink = consoleSink({ total: config.train.steps, output: io.stdout, environment: io.environment })
-  const result = await train(config, { resume: flags.resume ?? false, sinks: [sink], stop })
+  const result = await train(config, { resume: flags.resume !== undefined, sinks: [sink], stop })
   io.stdout.write(closingLines(result, config.run.dir))
   if (result.stopped) context.exitCode = exitCodes.interrupted
 }

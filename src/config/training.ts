@@ -32,7 +32,19 @@ export const trainSection = section(
       .describe('Token budget of one forward pass. Sets memory, not the result: the gradient stays the same.'),
     maxSkippedSteps: count(0)
       .default(10)
-      .describe('Steps in a row that may be skipped for a loss or gradient that is not finite before the run fails.'),
+      .describe('Steps in a row that may be skipped for a loss or gradient that is not finite.'),
+    maxRollbacks: count(0)
+      .default(2)
+      .describe(
+        'After too many skipped steps in a row the run goes back to a checkpoint from before them and on with other rows, this many times; then it fails.',
+      ),
+    stallSeconds: z
+      .number()
+      .min(0)
+      .default(1800)
+      .describe(
+        'The run fails when a call of a step (generation, rewards, update) shows no progress for this long. 0 = never.',
+      ),
   },
   'How long and in what portions to train.',
 )
@@ -51,6 +63,17 @@ export const evalSection = section(
 export const checkpointSection = section(
   {
     every: count(0).default(0).describe('Save every this many steps. 0 = only at the end.'),
+    async: z
+      .boolean()
+      .default(true)
+      .describe('Go on while the disk writes: a step waits only until the bytes are in the file cache of the system.'),
+    graceSeconds: z
+      .number()
+      .min(0)
+      .default(15)
+      .describe(
+        'After SIGINT or SIGTERM the step in progress has this long to finish; then it is given up, unless its update has begun, and the state before it is saved.',
+      ),
     keepLast: count(1).default(2).describe('Checkpoints kept, newest first.'),
     keepBest: text()
       .nullable()

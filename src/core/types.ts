@@ -71,3 +71,9 @@ export interface Group {
   /** Per reward function, per completion. */
   rewardParts: Record<string, (number | null)[]>
 }
+
+/** Coefficients that a run adapts as it goes; `null` = constant, as the configuration says. Part of every checkpoint. */
+export interface Controllers {
+  klCoef: number | null
+  entropyCoef: number | null
+}

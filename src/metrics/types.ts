@@ -11,5 +11,7 @@ export interface MetricsSink {
   step(record: MetricsRecord): void
   /** Something for a person to read, such as `checkpoint saved`. Sinks without a reader leave it out. */
   note?(message: string): void
+  /** The run went back to this step: records of later ones are void. Sinks that only show progress leave it out. */
+  rewind?(step: number): void
   close(): void
 }

@@ -88,7 +88,7 @@ export class Model implements Disposable {
     return nativeCall((abort) => this.native.load(sources, { abort }), options.signal)
   }
 
-  /** Writes `header` and then the tensors, synced to disk. @throws with the system's reason; no partial file is left. */
+  /** Writes `header` and then the tensors; not synced to disk. @throws with the system's reason; no partial file is left. */
   save(file: string, header: Uint8Array, sinks: TensorSink[]): Promise<void> {
     return nativeCall(() => this.native.save(file, header, sinks))
   }

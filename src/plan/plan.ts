@@ -6,7 +6,7 @@
  * image features at their bound.
  */
 
-import { type ModelConfig, openConfig } from '../checkpoint/hf_folder.ts'
+import { type ModelConfig, openConfig, planSave } from '../checkpoint/hf_folder.ts'
 import type { Config } from '../config/schema.ts'
 import type { Prompt } from '../core/types.ts'
 import { parameterCount, visualTokens } from '../models/index.ts'
@@ -52,6 +52,8 @@ export interface Plan {
   peak: { phase: PhaseName } & PhaseMemory
   /** What the process holds in the end: freed blocks are kept for reuse. */
   reserved: number
+  /** Not memory of the process: files, which pass through the file cache of the system while they are saved. */
+  checkpoint: { each: number; most: number }
 }
 
 /** The sizes a run's prompts may have; opened once for several plans. */
@@ -108,6 +110,7 @@ export async function planStep(config: Config, source: PlanSource): Promise<Plan
       model: { family: family.name, parameters: parameterCount(spec), trained: trainedCount(policy), dtype: 'f32' },
       step: describe(config, source, examples),
       ...{ phases, peak: { phase, ...memory }, reserved: meter.reserved() + cache },
+      checkpoint: checkpointSize(config, source, trainedCount(policy)),
     }
   } finally {
     policy.dispose()
@@ -194,6 +197,15 @@ function distinctImages(examples: readonly Example[]) {
 function trainedCount(policy: Model): number {
   const trained = policy.parameters().filter(({ trainable }) => trainable)
   return trained.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
+}
+
+/** Bytes of one checkpoint, and of all that are there at once: the kept ones, the best, and the one being written. */
+function checkpointSize({ checkpoint, lora }: Config, { model }: PlanSource, trained: number): Plan['checkpoint'] {
+  const bf16 = checkpoint.dtype === 'bf16'
+  const exact = bf16 ? 4 * parameterCount(model.spec) : 0
+  const weights = lora ? 4 * trained : planSave(model, bf16 ? 'BF16' : 'F32').bytes + exact
+  const each = weights + 8 * trained
+  return { each, most: each * (checkpoint.keepLast + (checkpoint.keepBest === null ? 0 : 1) + 1) }
 }
 
 function describe(config: Config, { model, training }: PlanSource, examples: Example[]): PlannedStep {

@@ -5,13 +5,9 @@ import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isAdapterFolder } from '../checkpoint/adapter.ts'
-import {
-  checkpointPath,
-  cleanStale,
-  listCheckpoints,
-  restoreCheckpoint,
-  type TrainerState,
-} from '../checkpoint/run_checkpoint.ts'
+import { cleanStale, listCheckpoints, newestSound } from '../checkpoint/retention.ts'
+import { restoreCheckpoint } from '../checkpoint/run_checkpoint.ts'
+import { freshState, type TrainerState } from '../checkpoint/trainer_state.ts'
 import { writeResolvedConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { InputError } from '../core/errors.ts'
@@ -24,10 +20,10 @@ import type { ModelSpec } from '../native/types.ts'
 import { createRewardRunner } from '../rollout/reward_runner.ts'
 import { freezeBase, type OpenModel, openModel } from './open_model.ts'
 import type { Scorer } from './policy.ts'
-import { freshState, type RowStream, type Run } from './run.ts'
+import type { RowStream, Run } from './run.ts'
 
 export interface OpenRunOptions {
-  /** Continue from the newest checkpoint of the run folder; a run without one starts. */
+  /** Continue from the newest checkpoint of the run folder that is not damaged; a run without one starts. */
   resume?: boolean
 }
 
@@ -37,7 +33,8 @@ export interface OpenRunOptions {
  * @throws InputError for a run folder in use, a bad model folder, bad data or rewards, or a checkpoint of other data.
  */
 export async function openRun(config: Config, options: OpenRunOptions = {}): Promise<Run> {
-  const from = await prepareFolder(config, options.resume ?? false)
+  const notices: string[] = []
+  const from = await prepareFolder(config, options.resume ?? false, (message) => notices.push(message))
   const isAdapter = await isAdapterFolder(config.model.path)
   if (isAdapter && config.lora) throw new InputError('lora', 'null', 'settings', 'model.path is an adapter already')
   const training = openStream(await readRows(config, config.data.train), config)
@@ -63,7 +60,7 @@ export async function openRun(config: Config, options: OpenRunOptions = {}): Pro
     await writeResolvedConfig(config.run.dir, config)
     const sampling = policy.generateOptions({ ...config.rollout, seed: config.seed })
     return {
-      ...{ config, optimizer, reference, rewards, training, heldOut, state, dispose },
+      ...{ config, optimizer, reference, rewards, training, heldOut, state, notices, dispose },
       // A resumed run saves the tokenizer files of the model folder: the checkpoint it came from may be pruned.
       source: { ...policy.checkpoint, dir: isAdapter ? policy.checkpoint.dir : config.model.path },
       policy: policy.model,
@@ -78,11 +75,14 @@ export async function openRun(config: Config, options: OpenRunOptions = {}): Pro
 }
 
 /** @returns the checkpoint to continue from, or `null` for a fresh run in an empty folder. */
-async function prepareFolder({ run }: Config, resume: boolean): Promise<string | null> {
+async function prepareFolder(
+  { run }: Config,
+  resume: boolean,
+  warn: (message: string) => void,
+): Promise<string | null> {
   await cleanStale(run.dir)
-  const newest = (await listCheckpoints(run.dir)).at(-1)
-  if (resume) return newest === undefined ? null : checkpointPath(run.dir, newest)
-  const used = newest !== undefined || existsSync(join(run.dir, metricsFileName))
+  if (resume) return newestSound(run.dir, warn)
+  const used = (await listCheckpoints(run.dir)).length > 0 || existsSync(join(run.dir, metricsFileName))
   if (used && !run.overwrite)
     throw new InputError(run.dir, 'an empty run folder', 'a run', 'Use --resume, run.overwrite, or another run.dir')
   if (used)

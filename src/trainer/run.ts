@@ -1,7 +1,8 @@
 /** What a training run consists of once everything is open. */
 
 import type { ModelConfig } from '../checkpoint/hf_folder.ts'
-import type { SavableModel, SavableOptimizer, TrainerState } from '../checkpoint/run_checkpoint.ts'
+import type { SavableModel, SavableOptimizer } from '../checkpoint/run_checkpoint.ts'
+import type { TrainerState } from '../checkpoint/trainer_state.ts'
 import type { Config } from '../config/schema.ts'
 import type { Prompt, Row } from '../core/types.ts'
 import type { CollectOptions } from '../rollout/collect.ts'
@@ -35,13 +36,7 @@ export interface Run {
   toExample(row: Row): Promise<Example>
   /** Where the run stands; a fresh run stands at step 0. */
   state: TrainerState
+  /** What a person should hear before the first step, such as a damaged checkpoint that was passed over. */
+  readonly notices: readonly string[]
   dispose(): void
-}
-
-/** The state of a run that has not begun. */
-export function freshState(seed: number, data: string): TrainerState {
-  return {
-    ...{ version: 1, step: 0, optimizerSteps: 0, rowsSeen: 0, numTokens: 0, skippedInARow: 0 },
-    ...{ best: null, seed, data },
-  }
 }

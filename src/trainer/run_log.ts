@@ -12,25 +12,38 @@ import type { Metrics } from './step_metrics.ts'
 import type { StepReport } from './update.ts'
 
 export class RunLog {
-  private readonly sinks: MetricsSink[]
-  private readonly samples: SamplesWriter
+  private file: MetricsSink
+  private samples: SamplesWriter
   private readonly latest = new Map<string, number>()
 
   /** @param step the step a resumed run continues from: later records of the files are cut. */
   constructor(
     private readonly config: Config,
     step: number,
-    sinks: readonly MetricsSink[],
+    private readonly added: readonly MetricsSink[],
   ) {
     const resumed = step > 0 ? step : undefined
-    this.sinks = [jsonlSink(config.run.dir, resumed), ...sinks]
+    this.file = jsonlSink(config.run.dir, resumed)
     this.samples = samplesWriter(config.run.dir, resumed)
+  }
+
+  /** The run goes on from this earlier step: what was recorded after it is void. */
+  rewind(step: number): void {
+    this.file.close()
+    this.samples.close()
+    this.file = jsonlSink(this.config.run.dir, step)
+    this.samples = samplesWriter(this.config.run.dir, step)
+    for (const sink of this.added) sink.rewind?.(step)
   }
 
   metrics(step: number, values: Metrics): void {
     const record: MetricsRecord = { step, ...values }
     for (const [name, value] of Object.entries(values)) this.latest.set(name, value)
     for (const sink of this.sinks) sink.step(record)
+  }
+
+  private get sinks(): readonly MetricsSink[] {
+    return [this.file, ...this.added]
   }
 
   note(message: string): void {

@@ -1,22 +1,30 @@
 /** The training loop: step, log, evaluate, save, until the steps are done or somebody asks to stop. */
 
 import { learningRate } from '../algorithms/index.ts'
-import { checkpointPath, pruneCheckpoints, saveCheckpoint, type TrainerState } from '../checkpoint/run_checkpoint.ts'
+import { checkpointPath } from '../checkpoint/retention.ts'
+import type { TrainerState } from '../checkpoint/trainer_state.ts'
 import type { Config } from '../config/schema.ts'
-import type { Prompt, Row } from '../core/types.ts'
+import type { Row } from '../core/types.ts'
 import type { MetricsSink } from '../metrics/types.ts'
-import { type Evaluation, evaluate } from './evaluate.ts'
+import type { Evaluation } from './evaluate.ts'
+import { evaluateRun } from './evaluate_run.ts'
 import { type OpenRunOptions, openRun } from './open.ts'
+import { rollBack } from './rollback.ts'
 import type { Run } from './run.ts'
 import { RunLog } from './run_log.ts'
+import { Saver } from './saver.ts'
 import { sftStep } from './sft.ts'
 import { grpoStep } from './step.ts'
+import { AbandonedStep, StallError, StepGuard } from './step_guard.ts'
 import type { StepReport } from './update.ts'
 
 export interface TrainOptions {
   /** Besides metrics.jsonl. They are closed at the end. */
   sinks?: readonly MetricsSink[]
-  /** Aborting it ends the run after the step in progress, with a checkpoint. */
+  /**
+   * Aborting it ends the run with a checkpoint: after the step in progress, or without it when that takes longer than
+   * `checkpoint.graceSeconds` and has not begun its update.
+   */
   stop?: AbortSignal
   /** Aborting it ends the run at once: the promise is rejected with its reason. */
   signal?: AbortSignal
@@ -58,8 +66,9 @@ export async function train(config: Config, options: TrainOptions & OpenRunOptio
 /**
  * Trains from where the run stands to `train.steps`.
  *
- * @throws InputError when a row cannot become a prompt; Error when more than `train.maxSkippedSteps` steps in a row had a
- *   loss or gradient that was not finite, and when a checkpoint cannot be written.
+ * @throws InputError when a row cannot become a prompt; StallError when a call shows no progress for
+ *   `train.stallSeconds`; Error when more than `train.maxSkippedSteps` steps in a row had a loss or gradient that was not
+ *   finite and going back to a checkpoint did not help, and when a checkpoint cannot be written.
  */
 export async function trainRun(run: Run, options: TrainOptions = {}): Promise<TrainResult> {
   const log = new RunLog(run.config, run.state.step, options.sinks ?? [])
@@ -73,6 +82,7 @@ export async function trainRun(run: Run, options: TrainOptions = {}): Promise<Tr
 
 class Loop {
   private readonly begun = performance.now()
+  private readonly saver: Saver
   private savedStep = -1
   private first: Evaluation | null = null
   private last: Evaluation | null = null
@@ -83,24 +93,41 @@ class Loop {
     private readonly work: Run,
     private readonly log: RunLog,
     private readonly options: TrainOptions,
-  ) {}
+  ) {
+    const { run, checkpoint } = work.config
+    this.saver = new Saver(run.dir, { ...checkpoint, saved: (path) => this.log.note(`checkpoint ${path}`) })
+  }
 
   async run(): Promise<TrainResult> {
+    try {
+      return await this.train()
+    } finally {
+      // Nobody else may write into the folder once this has returned, however it ends.
+      await this.saver.settle().catch(() => undefined)
+    }
+  }
+
+  private async train(): Promise<TrainResult> {
     const { config } = this.work
     const { steps } = config.train
+    for (const notice of this.work.notices) this.log.note(notice)
     this.describe()
     if (this.work.state.step === 0 && config.eval.atStart) await this.evaluate()
     while (this.work.state.step < steps && !this.options.stop?.aborted) {
       this.options.signal?.throwIfAborted()
-      await this.step()
-      const { step } = this.work.state
+      this.saver.check()
+      if (!(await this.guardedStep())) break
+      const { step, skippedInARow } = this.work.state
       const improved = due(step, config.eval.every) && step < steps && (await this.evaluate())
-      if (improved || (due(step, config.checkpoint.every) && step < steps)) await this.save()
+      // A skipped step changed nothing, and its checkpoint would push out one from before the trouble.
+      const wanted = improved || (due(step, config.checkpoint.every) && step < steps && skippedInARow === 0)
+      if (wanted) await this.save()
       if (due(step, config.report.every)) await this.log.report()
     }
     const stopped = this.work.state.step < steps
     if (!stopped && this.work.heldOut.length > 0 && config.eval.atEnd) await this.evaluate()
     await this.save()
+    await this.saver.settle()
     await this.log.report()
     return this.result(stopped)
   }
@@ -113,9 +140,33 @@ class Loop {
     this.log.note(`phase score: ${this.work.reference ? `reference only (old log-probs ${old})` : old}`)
   }
 
-  private async step(): Promise<void> {
-    const { config, training } = this.work
-    const { state } = this.work
+  /** @returns whether the step was finished: a request to stop may have abandoned it. */
+  private async guardedStep(): Promise<boolean> {
+    const { config, state } = this.work
+    const guard = new StepGuard(config.train.stallSeconds)
+    let grace: NodeJS.Timeout | undefined
+    const onStop = () => {
+      grace = setTimeout(() => guard.abandon(), config.checkpoint.graceSeconds * 1000)
+    }
+    this.options.stop?.addEventListener('abort', onStop)
+    try {
+      await guard.run(() => this.step(guard), this.options.signal)
+      return true
+    } catch (error) {
+      if (error instanceof AbandonedStep && !guard.updating) {
+        this.log.note(`step ${state.step + 1} was given up; it starts again when the run is resumed`)
+        return false
+      }
+      if (error instanceof StallError && !guard.updating) await this.save()
+      throw error
+    } finally {
+      clearTimeout(grace)
+      this.options.stop?.removeEventListener('abort', onStop)
+    }
+  }
+
+  private async step(guard: StepGuard): Promise<void> {
+    const { config, training, state } = this.work
     const begin = performance.now()
     this.work.policy.beginStep?.(state.step)
     const isSft = config.algorithm.trainer === 'sft'
@@ -128,7 +179,7 @@ class Loop {
       minRatio: config.optimizer.minLrRatio,
     })
     const rows = training.take(state.rowsSeen, count)
-    const report = await (isSft ? this.imitate(rows, lr) : this.reinforce(rows, lr))
+    const report = await (isSft ? this.imitate(rows, lr, guard) : this.reinforce(rows, lr, guard))
     const seconds = (performance.now() - begin) / 1000
     this.stepSeconds += seconds
     this.tokens += report.tokens
@@ -142,18 +193,18 @@ class Loop {
       peak_rss_mb: peakRssMb(),
     })
     await this.log.sample(this.work.state.step, report)
-    this.guard()
+    await this.checkSkips()
   }
 
-  private async imitate(rows: readonly Row[], lr: number): Promise<StepReport> {
+  private async imitate(rows: readonly Row[], lr: number, guard: StepGuard): Promise<StepReport> {
     const examples = await Promise.all(rows.map((row) => this.work.toExample(row)))
     const { merge } = this.work.sampling
-    return sftStep({ ...this.work, merge, signal: this.options.signal }, examples, lr)
+    return sftStep({ ...guard.watch(this.work), merge, signal: guard.signal }, examples, lr)
   }
 
-  private async reinforce(rows: readonly Row[], lr: number): Promise<StepReport> {
+  private async reinforce(rows: readonly Row[], lr: number, guard: StepGuard): Promise<StepReport> {
     const prompts = await Promise.all(rows.map((row) => this.work.toPrompt(row)))
-    return grpoStep({ ...this.work, signal: this.options.signal }, prompts, this.work.state.step, lr)
+    return grpoStep({ ...guard.watch(this.work), signal: guard.signal }, prompts, this.work.state.step, lr)
   }
 
   private advance(rows: number, report: StepReport): void {
@@ -165,17 +216,29 @@ class Loop {
       rowsSeen: state.rowsSeen + rows,
       numTokens: state.numTokens + report.repeatedTokens,
       skippedInARow: report.updates > 0 ? 0 : state.skippedInARow + (report.skippedUpdates > 0 ? 1 : 0),
+      skipped: state.skipped + (report.updates === 0 && report.skippedUpdates > 0 ? 1 : 0),
     }
   }
 
-  private guard(): void {
-    const { skippedInARow, step } = this.work.state
-    const { maxSkippedSteps } = this.work.config.train
-    if (skippedInARow > maxSkippedSteps)
+  /** Too many skipped steps in a row: back to a checkpoint, or the end of the run. */
+  private async checkSkips(): Promise<void> {
+    const { skippedInARow, step, rollbacks } = this.work.state
+    const { maxSkippedSteps, maxRollbacks } = this.work.config.train
+    if (skippedInARow <= maxSkippedSteps) return
+    await this.saver.settle()
+    const back = rollbacks < maxRollbacks ? await rollBack(this.work, (message) => this.log.note(message)) : null
+    if (back === null)
       throw new Error(
-        `step ${step}: expected at most ${maxSkippedSteps} skipped steps in a row but received ${skippedInARow}. ` +
+        `step ${step}: expected at most ${maxSkippedSteps} skipped steps in a row but received ${skippedInARow}` +
+          `${rollbacks > 0 ? `, after going back ${rollbacks} times` : ''}. ` +
           'Loss or gradient is not finite: lower optimizer.lr, and look at the rewards',
       )
+    this.log.rewind(back.step)
+    this.log.note(
+      `step ${step}: ${skippedInARow} skipped steps in a row; back to step ${back.step}, on with other rows`,
+    )
+    this.work.state = back
+    this.savedStep = back.step
   }
 
   /** @returns whether the metric that `checkpoint.keepBest` names improved. */
@@ -198,19 +261,17 @@ class Loop {
     return previous === null || (metric.endsWith('loss') ? value < previous : value > previous)
   }
 
-  /** Saves the present step, once, and prunes. */
+  /** Saves the present step, once. */
   private async save(): Promise<void> {
     const { config, state, policy, optimizer, source } = this.work
     if (this.savedStep === state.step) return
     const metric = config.checkpoint.keepBest
     if (metric !== null && this.isBest())
       this.work.state = { ...state, best: { metric, value: this.log.last(metric)!, step: state.step } }
-    const dtype = config.checkpoint.dtype === 'bf16' ? 'BF16' : 'F32'
-    const content = { model: policy, optimizer, source, dtype, state: this.work.state } as const
-    const path = await saveCheckpoint(config.run.dir, content)
-    await pruneCheckpoints(config.run.dir, config.checkpoint.keepLast, this.work.state.best?.step ?? null)
+    const dtype = config.checkpoint.dtype === 'bf16' ? ('BF16' as const) : ('F32' as const)
+    const content = { model: policy, optimizer, source, dtype, state: this.work.state }
+    await this.saver.save(content)
     this.savedStep = state.step
-    this.log.note(`checkpoint ${path}`)
   }
 
   private result(stopped: boolean): TrainResult {
@@ -232,15 +293,3 @@ const due = (step: number, every: number) => every > 0 && step % every === 0
 
 /** Highest resident memory of this process so far, in MiB. */
 export const peakRssMb = () => process.resourceUsage().maxRSS / 1024
-
-/** Evaluates on the run's held-out rows as `eval` says. */
-export function evaluateRun(run: Run, options: { blind?: boolean; signal?: AbortSignal } = {}): Promise<Evaluation> {
-  const { config, policy, rewards, sampling, heldOut } = run
-  const rows = config.eval.rows > 0 ? heldOut.slice(0, config.eval.rows) : heldOut
-  async function* prompts(): AsyncGenerator<Prompt> {
-    for (let begin = 0; begin < rows.length; begin += 16)
-      yield* await Promise.all(rows.slice(begin, begin + 16).map((row) => run.toPrompt(row)))
-  }
-  const maxNewTokens = config.eval.maxNewTokens ?? config.rollout.maxNewTokens
-  return evaluate(prompts(), { policy, rewards, sampling, maxNewTokens, ...options })
-}

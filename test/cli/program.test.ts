@@ -139,7 +139,7 @@ describe('interrupts', () => {
       return 'result'
     })
     expect(result).toBe('result')
-    expect(ended).toEqual([3])
+    expect(ended).toEqual([130])
     expect(said).toBe('\nfinishing; interrupt again to stop at once\n')
     expect(signals.eventNames()).toEqual([])
   })

@@ -31,7 +31,8 @@ export function compilePackage(): string {
     mkdirSync(dirname(target), { recursive: true })
     writeFileSync(
       target,
-      ts.transpileModule(text, { compilerOptions: { ...options, module: ts.ModuleKind.ESNext } }).outputText,
+      ts.transpileModule(text, { compilerOptions: { ...options, module: ts.ModuleKind.ESNext, sourceMap: false } })
+        .outputText,
     )
   }
   return folder

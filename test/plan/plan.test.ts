@@ -1,5 +1,5 @@
 /** Plans against what real steps of the same run need. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -10,6 +10,7 @@ import { parameterCount } from '../../src/models/index.ts'
 import { openPlanSource, type Plan, planRun } from '../../src/plan/plan.ts'
 import { findRemedies } from '../../src/plan/remedies.ts'
 import { openSubject } from '../../src/plan/subject.ts'
+import { train } from '../../src/trainer/train.ts'
 import { fixture } from '../harness/fixtures.ts'
 import { tinyVlInput, writeTinyVl } from '../trainer/tiny_vl.ts'
 import { measure } from './planned.ts'
@@ -53,6 +54,22 @@ const cases: [string, () => Config][] = [
   ['several updates', () => tiny({ algorithm: { miniBatches: 2, updatesPerRollout: 2 } })],
   ['imitation', () => tiny({ algorithm: { trainer: 'sft' } })],
 ]
+
+describe('the size of a checkpoint', () => {
+  it.each(['f32', 'bf16'] as const)('is that of the files of a real one: %s', async (dtype) => {
+    const config = tiny({
+      run: { dir: join(dir, `saved-${dtype}`) },
+      checkpoint: { dtype, keepLast: 3, keepBest: 'loss' },
+    })
+    const short = { ...config, train: { ...config.train, steps: 1 } }
+    const { checkpoint } = await train(short)
+    const files = readdirSync(checkpoint).filter((name) => name.endsWith('.safetensors'))
+    const real = files.reduce((sum, name) => sum + statSync(join(checkpoint, name)).size, 0)
+    const { checkpoint: planned } = await planRun(short)
+    expect(apart(planned.each, real)).toBeLessThan(0.1) // headers weigh more in a tiny model
+    expect(planned.most).toBe(planned.each * 5)
+  })
+})
 
 const apart = (a: number, b: number) => Math.abs(a - b) / b
 

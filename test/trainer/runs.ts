@@ -3,12 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openCheckpoint } from '../../src/checkpoint/hf_folder.ts'
-import { cleanStale, restoreCheckpoint } from '../../src/checkpoint/run_checkpoint.ts'
+import { cleanStale } from '../../src/checkpoint/retention.ts'
+import { restoreCheckpoint } from '../../src/checkpoint/run_checkpoint.ts'
+import { freshState } from '../../src/checkpoint/trainer_state.ts'
 import { type ConfigInput, configSchema } from '../../src/config/schema.ts'
 import type { Row } from '../../src/core/types.ts'
 import type { Reward } from '../../src/rewards/define.ts'
 import { createRewardRunner } from '../../src/rollout/reward_runner.ts'
-import { freshState, type RowStream, type Run } from '../../src/trainer/run.ts'
+import type { RowStream, Run } from '../../src/trainer/run.ts'
 import { Bigram, EOS, Momentum, noise, writeModelFolder } from './bigram.ts'
 
 export function temporaryFolder(): { dir: string; remove: () => void } {
@@ -79,6 +81,7 @@ export async function openBigramRun(dir: string, { input, reward = saysFive, res
     heldOut: Array.from({ length: 6 }, (_, i) => row(i)),
     toPrompt: async (r) => promptOf(r),
     toExample: async (r) => ({ prompt: promptOf(r), target: Int32Array.of(5, EOS) }),
+    notices: [],
     dispose: () => rewards.dispose(),
   }
   return { run, policy }

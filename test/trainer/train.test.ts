@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { checkpointPath, listCheckpoints } from '../../src/checkpoint/run_checkpoint.ts'
+import { checkpointPath, listCheckpoints } from '../../src/checkpoint/retention.ts'
 import { readMetrics } from '../../src/metrics/jsonl.ts'
-import { evaluateRun, trainRun } from '../../src/trainer/train.ts'
+import { evaluateRun } from '../../src/trainer/evaluate_run.ts'
+import { trainRun } from '../../src/trainer/train.ts'
 import { openBigramRun, type RunOptions, temporaryFolder } from './runs.ts'
 
 let folder: ReturnType<typeof temporaryFolder>
@@ -162,7 +163,7 @@ describe('checkpoints', () => {
 
   test('a damaged state file is refused by name', async () => {
     const { result } = await train({ input: { train: { steps: 1 } } })
-    writeFileSync(join(result.checkpoint, 'trainer_state.json'), '{"version": 1, "step": -1}')
+    writeFileSync(join(result.checkpoint, 'trainer_state.json'), '{"version": 2, "step": -1}')
     await expect(train({ resume: result.checkpoint })).rejects.toThrow(
       'trainer_state.json step: expected an integer >= 0 but received -1',
     )

@@ -56,7 +56,7 @@ function bar(value: number, total: number, style: Style): string {
   return `${percent} ${style('cyan', '█'.repeat(Math.floor(eighths / 8)) + end)}`
 }
 
-export function planSummary({ model, step }: Plan): string {
+export function planSummary({ model, step, checkpoint }: Plan): string {
   const count = (value: number) => value.toLocaleString('en-US')
   const sources = {
     data: 'the longest of the data',
@@ -70,6 +70,7 @@ export function planSummary({ model, step }: Plan): string {
     `model   ${model.family}, ${count(model.parameters)} parameters, ${trained}; all in 32-bit floats, as the engine stores them today`,
     `step    ${step.trainer}, ${step.prompts} prompts${step.trainer === 'grpo' ? ` x ${step.groupSize} completions` : ''} of up to ${count(step.maxNewTokens)} tokens`,
     `prompts up to ${count(step.promptTokens.longest)} tokens (${sources[step.source]})${images}`,
+    `disk    ${formatBytes(checkpoint.each)} a checkpoint, up to ${formatBytes(checkpoint.most)} at once; saving takes no memory of the process`,
     '',
     '',
   ].join('\n')

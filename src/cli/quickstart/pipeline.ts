@@ -9,8 +9,9 @@ import { native } from '../../native/binding.ts'
 import { Model } from '../../native/model.ts'
 import { writeReport } from '../../report/write.ts'
 import type { Evaluation } from '../../trainer/evaluate.ts'
+import { evaluateRun } from '../../trainer/evaluate_run.ts'
 import { openRun } from '../../trainer/open.ts'
-import { evaluateRun, peakRssMb, type TrainResult, train, trainRun } from '../../trainer/train.ts'
+import { peakRssMb, type TrainResult, train, trainRun } from '../../trainer/train.ts'
 import { createModelFolder } from './model_folder.ts'
 import {
   heldOutRows,
