@@ -214,19 +214,15 @@ function compare(whole, ended, steps) {
   return true
 }
 
-/** Worst loss of each kind. */
+/** For each kind, how many points lost 0, 1, 2 and 3 finished steps. */
 export function summary(rows) {
-  return KINDS.map((kind) => {
-    const own = rows.filter((row) => row.kind === kind)
-    const count = (lost) => own.filter((row) => row.lost === lost).length
-    return {
-      kind,
-      points: own.length,
-      lost0: count(0),
-      lost1: count(1),
-      more: own.filter((row) => row.lost > 1).length,
-    }
-  })
+  return [false, true].flatMap((async) =>
+    KINDS.map((kind) => {
+      const own = rows.filter((row) => row.kind === kind && row.async === async)
+      const lost = [0, 1, 2, 3].map((steps) => own.filter((row) => row.lost === steps).length)
+      return { kind, async, points: own.length, lost: lost.join(' ') }
+    }),
+  )
 }
 
 if (process.argv[1] === import.meta.filename) {
@@ -240,10 +236,7 @@ if (process.argv[1] === import.meta.filename) {
   console.table(summary(result.points))
   const file = path.join(import.meta.dirname, 'results', 'kill_points.json')
   mkdirSync(path.dirname(file), { recursive: true })
-  const lines = result.points.map((row) => `    ${JSON.stringify(row)}`).join(',\n')
-  const kinds = summary(result.points)
-    .map((row) => `    ${JSON.stringify(row)}`)
-    .join(',\n')
-  writeFileSync(file, `{\n  "equal": ${result.equal},\n  "kinds": [\n${kinds}\n  ],\n  "points": [\n${lines}\n  ]\n}\n`)
+  const table = { equal: result.equal, kinds: summary(result.points), points: result.points }
+  writeFileSync(file, `${JSON.stringify(table, null, 2)}\n`)
   console.log(`metrics and last checkpoint equal the run left alone: ${result.equal}; written to ${file}`)
 }
