@@ -1,4 +1,4 @@
-/** `algorithm`, `rollout` and `rewards`: what is sampled, how it is judged, and what the update does with it. */
+/** `algorithm` and `rollout`: what is sampled, and what the update does with it. */
 import { z } from 'zod'
 import { count, fraction, positive, section, text } from './fields.ts'
 
@@ -54,24 +54,3 @@ export const rolloutSection = section(
   },
   'How completions are drawn.',
 ).prefault({})
-
-const rewardOptions = {
-  weight: z.number().default(1).describe('Factor of this reward in the sum.'),
-  timeoutSeconds: positive().default(5).describe('A slower call scores nothing for that completion and is counted.'),
-}
-
-export const namedReward = section(
-  { name: z.enum(['accuracy', 'format']).describe('A built-in reward.'), ...rewardOptions },
-  'A built-in reward.',
-)
-
-export const fileReward = section(
-  { file: text().describe('Module whose default export is a reward function.'), ...rewardOptions },
-  'A reward of your own.',
-)
-
-export const rewardsSection = z
-  .array(z.union([namedReward, fileReward]))
-  .min(1)
-  .default([{ name: 'accuracy', weight: 1, timeoutSeconds: 5 }])
-  .describe('Reward functions; a completion scores the weighted sum.')

@@ -69,12 +69,20 @@ function expectation(issue: Issue, value: unknown): string {
     case 'too_big':
       return bound(issue.origin, issue.inclusive === false ? 'less than' : 'at most', issue.maximum)
     case 'invalid_value':
-      return issue.values.length === 1 ? show(issue.values[0]) : `one of ${issue.values.join(', ')}`
+      return oneOf(issue.values)
     case 'custom':
       return issue.message
     default:
       return `${issue.message} (${show(value)})`
   }
+}
+
+const mostListed = 10
+
+function oneOf(values: readonly unknown[]): string {
+  if (values.length === 1) return show(values[0])
+  const more = values.length - mostListed
+  return `one of ${values.slice(0, mostListed).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
 function bound(origin: string, relation: string, limit: number | bigint): string {

@@ -3,12 +3,13 @@
  * Each fragment documents its keys; `rft config explain KEY` prints that documentation.
  */
 import { z } from 'zod'
-import { algorithmSection, rewardsSection, rolloutSection } from './algorithm.ts'
+import { algorithmSection, rolloutSection } from './algorithm.ts'
 import { crossChecks } from './checks.ts'
 import { dataSection } from './data.ts'
 import { count, section } from './fields.ts'
 import { loraSection } from './lora.ts'
 import { modelSection, runSection } from './model.ts'
+import { rewardsSection } from './rewards.ts'
 import { checkpointSection, evalSection, optimizerSection, reportSection, trainSection } from './training.ts'
 
 /** The tree without the checks that look at several keys at once. */

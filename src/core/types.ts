@@ -29,6 +29,19 @@ export interface Row {
   columns: Readonly<Record<string, unknown>>
 }
 
+export interface Size {
+  width: number
+  height: number
+}
+
+/** How large an image is, in pixels. */
+export interface ImageSizes {
+  /** As the file has it, turned upright. */
+  original: Size
+  /** As the model saw it. */
+  resized: Size
+}
+
 /** An image ready for the vision tower. */
 export interface ProcessedImage {
   /** (P, patchDim) */
@@ -37,6 +50,7 @@ export interface ProcessedImage {
   grid: [number, number, number]
   /** Content hash: equal keys have equal patches. */
   key: string
+  sizes: ImageSizes
 }
 
 /** A prompt ready for the engine. */

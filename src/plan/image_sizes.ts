@@ -1,16 +1,10 @@
 /** Images by their headers alone: what the vision tower would be given, without a pixel decoded. */
 
 import { createHash } from 'node:crypto'
-import type { ImageRef, ProcessedImage } from '../core/types.ts'
+import type { ImageRef, ProcessedImage, Size } from '../core/types.ts'
 import { type ImageLimits, imageSize, type ProcessorSettings, smartResize } from '../vision/index.ts'
 
 const atOnce = 32
-
-/** Pixels. */
-export interface Size {
-  width: number
-  height: number
-}
 
 /** Stands in for the image processor. Sizes are read once; patches are empty, equal paths are equal images. */
 export class ImageSizes {
@@ -39,8 +33,10 @@ export class ImageSizes {
   processor(settings: ProcessorSettings): { process(ref: ImageRef, where: string): Promise<ProcessedImage> } {
     return {
       process: async (ref, where) => {
-        const grid = gridOf(await this.size(ref, where), settings, where)
-        return { patches: new Float32Array(0), grid, key: keyOf(ref) }
+        const original = await this.size(ref, where)
+        const grid = gridOf(original, settings, where)
+        const sizes = { original, resized: resizedSize(grid, settings) }
+        return { patches: new Float32Array(0), grid, key: keyOf(ref), sizes }
       },
     }
   }
@@ -58,6 +54,11 @@ export function gridOf({ width, height }: Size, settings: ProcessorSettings, whe
   const { patchSize, merge, minPixels, maxPixels } = settings
   const resized = smartResize(height, width, { factor: patchSize * merge, minPixels, maxPixels }, where)
   return [1, resized.height / patchSize, resized.width / patchSize]
+}
+
+/** The size in pixels of so many patches. */
+export function resizedSize([, h, w]: ProcessedImage['grid'], { patchSize }: ProcessorSettings): Size {
+  return { width: w * patchSize, height: h * patchSize }
 }
 
 const keyOf = (ref: ImageRef): string =>

@@ -8,7 +8,7 @@ import { exists } from '../checkpoint/files.ts'
 import type { ModelConfig } from '../checkpoint/hf_folder.ts'
 import type { Config } from '../config/schema.ts'
 import { InputError } from '../core/errors.ts'
-import type { Message, ProcessedImage, Prompt, Row } from '../core/types.ts'
+import type { Message, ProcessedImage, Prompt, Row, Size } from '../core/types.ts'
 import { loadRows } from '../data/index.ts'
 import { visualTokens } from '../models/index.ts'
 import { renderPrompt } from '../text/index.ts'
@@ -16,7 +16,7 @@ import { targetOf } from '../trainer/open.ts'
 import { imageLimits, imageSettings, openPromptContext } from '../trainer/open_model.ts'
 import type { Example } from '../trainer/sft.ts'
 import type { ProcessorSettings } from '../vision/index.ts'
-import { gridOf, ImageSizes, type Size } from './image_sizes.ts'
+import { gridOf, ImageSizes, resizedSize } from './image_sizes.ts'
 
 /** A prompt described by its size. */
 export interface PromptShape {
@@ -133,29 +133,33 @@ export class ShapedPrompts implements PromptSource {
 
   async longest(count: number, config: Config): Promise<Example[]> {
     const settings = await imageSettings(this.model, config.data)
-    const grids = this.images.map((size) => gridOf(size, settings!))
+    const images = this.images.map((original): ProcessedImage => {
+      const grid = gridOf(original, settings!)
+      const sizes = { original, resized: resizedSize(grid, settings!) }
+      return { patches: new Float32Array(0), grid, key: `planned ${original.width}x${original.height}`, sizes }
+    })
     const target = new Int32Array(isSft(config) ? config.rollout.maxNewTokens : 0)
-    return Array.from({ length: count }, (_, i) => ({ prompt: this.prompt(i, grids), target }))
+    return Array.from({ length: count }, (_, i) => ({ prompt: this.prompt(i, images), target }))
   }
 
   async features(): Promise<number> {
     return this.images.length > 0 ? Number.POSITIVE_INFINITY : 0
   }
 
-  private prompt(index: number, grids: ProcessedImage['grid'][]): Prompt {
+  private prompt(index: number, planned: ProcessedImage[]): Prompt {
     const { family, config } = this.model
     const vision = family.readVisionTokens(config)
-    const images = grids.map((grid, i) => ({ patches: new Float32Array(0), grid, key: `planned ${index} ${i}` }))
+    const images = planned.map((image, i) => ({ ...image, key: `planned ${index} ${i}` }))
     const text = [0, 1, 2].find((id) => id !== vision?.image && id !== vision?.video)!
     const tokens = Int32Array.from([
-      ...grids.flatMap((grid) => [
+      ...images.flatMap(({ grid }) => [
         vision!.start,
         ...new Array<number>(visualTokens(grid, vision!.merge)).fill(vision!.image),
         vision!.end,
       ]),
       ...new Array<number>(this.textTokens).fill(text),
     ])
-    const visuals = grids.map((grid) => ({ kind: 'image' as const, grid }))
+    const visuals = images.map(({ grid }) => ({ kind: 'image' as const, grid }))
     const { positionIds, nextPosition, visualRows } = family.positions(tokens, visuals, vision)
     const row = { id: `planned ${index}`, messages: [], images: [], answer: null, target: null, columns: {} }
     return { row, tokens, positionIds, images, imageRows: visualRows, nextPosition }

@@ -7,7 +7,7 @@
  */
 import { defineReward } from './define.ts'
 import { extractAnswer } from './extract.ts'
-import { parseRational, sameRational } from './rational.ts'
+import { parseRational, sameRational } from './math/rational.ts'
 
 /** An answer longer than this is a text that rambles; it is compared as it stands. */
 const longestAnswer = 2_000

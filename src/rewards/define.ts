@@ -1,4 +1,3 @@
-import { InputError } from '../core/errors.ts'
 /**
  * What a reward function is. It sees one completion with everything its prompt's row knows, and gives one number.
  *
@@ -6,7 +5,9 @@ import { InputError } from '../core/errors.ts'
  * nothing to say about this completion"; it is left out of the sum. A reward that throws, hangs or gives anything but a
  * finite number or `null` scores `null` and is counted (see rollout/reward_runner.ts).
  */
-import type { FinishReason, Message } from '../core/types.ts'
+import { InputError } from '../core/errors.ts'
+import type { FinishReason, ImageSizes, Message } from '../core/types.ts'
+import { defaultsOf, type Parameters, type Values } from './parameters.ts'
 
 /** One completion to judge. */
 export interface RewardInput {
@@ -17,6 +18,8 @@ export interface RewardInput {
   finish: FinishReason
   /** The prompt's messages. */
   messages: readonly Message[]
+  /** Sizes of the prompt's images, in order, as the files have them and as the model saw them. */
+  images: readonly ImageSizes[]
   /** Ground truth of the row; `null` when it has none. */
   answer: string | null
   /** Every column of the row that its format did not use. */
@@ -25,15 +28,31 @@ export interface RewardInput {
   id: string
 }
 
-export interface Reward {
+type Score = number | null | Promise<number | null>
+
+export interface Reward<P extends Parameters = Parameters> {
   /** Name in metrics: `rewards/<name>/mean`. */
   readonly name: string
-  /** One sentence for `rft config explain` and the documentation. */
+  /** One sentence for the documentation. */
   readonly description: string
-  score(input: RewardInput): number | null | Promise<number | null>
+  /** What it can be told; empty for most rewards of your own. */
+  readonly parameters: P
+  /** @param values one for each parameter; absent: the defaults. */
+  score(input: RewardInput, values?: Values<P>): Score
+}
+
+/** What `defineReward` takes. */
+export interface RewardDefinition<P extends Parameters> {
+  name: string
+  description?: string
+  parameters?: P
+  score(input: RewardInput, values: Values<P>): Score
 }
 
 const namePattern = /^[A-Za-z][\w.-]{0,63}$/
+
+/** Whether a text would do as the name of a metric. */
+export const isRewardName = (name: string): boolean => namePattern.test(name)
 
 /**
  * Declares a reward.
@@ -46,10 +65,18 @@ const namePattern = /^[A-Za-z][\w.-]{0,63}$/
  *   score: ({ completionTokens }) => (completionTokens <= 40 ? 1 : 0),
  * })
  */
-export function defineReward(reward: Omit<Reward, 'description'> & { description?: string }): Reward {
-  if (typeof reward?.name !== 'string' || !namePattern.test(reward.name))
-    throw new InputError('reward name', 'a letter, then up to 63 letters, digits, "_", "-" or "."', reward?.name)
-  if (typeof reward.score !== 'function')
-    throw new InputError(`reward ${reward.name}`, 'a score function', typeof reward.score)
-  return Object.freeze({ ...reward, description: reward.description ?? '' })
+export function defineReward<const P extends Parameters = Record<never, never>>(
+  definition: RewardDefinition<P>,
+): Reward<P> {
+  if (typeof definition?.name !== 'string' || !isRewardName(definition.name))
+    throw new InputError('reward name', 'a letter, then up to 63 letters, digits, "_", "-" or "."', definition?.name)
+  if (typeof definition.score !== 'function')
+    throw new InputError(`reward ${definition.name}`, 'a score function', typeof definition.score)
+  const { name, description = '', score } = definition
+  const parameters = definition.parameters ?? ({} as P)
+  const defaults = defaultsOf(parameters)
+  return Object.freeze({
+    ...{ name, description, parameters },
+    score: (input: RewardInput, values: Values<P> = defaults) => score(input, values),
+  })
 }

@@ -33,8 +33,9 @@ export async function judge(runner: RewardRunner, sampled: readonly Sampled[], s
 
 function rewardInputs({ prompt, completions }: Sampled): RewardInput[] {
   const { messages, answer, columns, id } = prompt.row
+  const images = prompt.images.map(({ sizes }) => sizes)
   return completions.map(({ text, tokens, finish }) => ({
     ...{ completion: text, completionTokens: tokens.length, finish },
-    ...{ messages, answer, columns, id },
+    ...{ messages, images, answer, columns, id },
   }))
 }

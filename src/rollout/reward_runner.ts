@@ -8,8 +8,9 @@
  */
 import { resolve } from 'node:path'
 import { InputError } from '../core/errors.ts'
-import { defineReward, type Reward, type RewardInput } from '../rewards/define.ts'
+import { defineReward, isRewardName, type Reward, type RewardDefinition, type RewardInput } from '../rewards/define.ts'
 import { rewards as builtIn, type RewardName } from '../rewards/index.ts'
+import { type Parameters, withDefaults } from '../rewards/parameters.ts'
 import { RewardFile } from './reward_file.ts'
 import { type RewardFailures, Scores } from './reward_scores.ts'
 
@@ -20,10 +21,13 @@ interface RewardOptions {
   weight?: number
   /** How long a reward may stay silent; default 10. Cannot stop a `reward` value that loops without awaiting. */
   timeoutSeconds?: number
+  /** Name in metrics; default: the reward's own. Lets one reward stand in the list several times. */
+  as?: string
 }
 
 /** A built-in by name, a module by path, or a reward value (for programs; it runs in place). */
-export type RewardSpec = RewardOptions & ({ name: string } | { file: string } | { reward: Reward })
+export type RewardSpec = RewardOptions &
+  ({ name: string; parameters?: Record<string, unknown> } | { file: string } | { reward: RewardDefinition<Parameters> })
 
 export interface RewardScores {
   /** Weighted sum per completion; null = no reward had a value. */
@@ -43,6 +47,7 @@ export interface RewardRunner {
 }
 
 interface Scorer {
+  /** The reward's own name. */
   readonly name: string
   score(inputs: readonly RewardInput[], signal?: AbortSignal): Promise<Scores>
   dispose(): void
@@ -69,11 +74,16 @@ export async function createRewardRunner(
   try {
     for (const [k, spec] of specs.entries()) {
       const scorer = await openScorer(spec, `rewards.${k}`, options.baseDir ?? '.')
-      const taken = scorers.has(scorer.name)
-      if (taken) scorer.dispose()
-      if (taken) throw new InputError(`rewards.${k}`, 'rewards of different names', scorer.name)
-      scorers.set(scorer.name, scorer)
-      weights.set(scorer.name, weightOf(spec, `rewards.${k}.weight`))
+      const name = spec.as ?? scorer.name
+      const problem = scorers.has(name)
+        ? new InputError(`rewards.${k}`, 'rewards of different names', name, 'Name one of them with `as`')
+        : isRewardName(name)
+          ? null
+          : new InputError(`rewards.${k}.as`, 'a name of letters, digits, "_", "-" or "."', name)
+      if (problem) scorer.dispose()
+      if (problem) throw problem
+      scorers.set(name, scorer)
+      weights.set(name, weightOf(spec, `rewards.${k}.weight`))
     }
   } catch (error) {
     dispose()
@@ -85,7 +95,7 @@ export async function createRewardRunner(
     weights: Object.fromEntries(weights),
     dispose,
     score(batch, signal) {
-      const result = last.then(() => scoreAll([...scorers.values()], weights, batch, signal))
+      const result = last.then(() => scoreAll([...scorers.entries()], weights, batch, signal))
       last = result.catch(() => undefined)
       return result
     },
@@ -93,23 +103,23 @@ export async function createRewardRunner(
 }
 
 async function scoreAll(
-  scorers: readonly Scorer[],
+  scorers: readonly (readonly [string, Scorer])[],
   weights: ReadonlyMap<string, number>,
   batch: readonly RewardInput[],
   signal?: AbortSignal,
 ): Promise<RewardScores> {
   signal?.throwIfAborted()
-  const scores = await Promise.all(scorers.map((scorer) => scorer.score(batch, signal)))
+  const scores = await Promise.all(scorers.map(([, scorer]) => scorer.score(batch, signal)))
   const total = batch.map((_, i) => {
     let sum: number | null = null
     for (const [k, { values }] of scores.entries()) {
       const value = values[i]
-      if (typeof value === 'number') sum = (sum ?? 0) + weights.get(scorers[k]!.name)! * value
+      if (typeof value === 'number') sum = (sum ?? 0) + weights.get(scorers[k]![0])! * value
     }
     return sum
   })
   const named = <T>(pick: (scores: Scores) => T) =>
-    Object.fromEntries(scorers.map(({ name }, k) => [name, pick(scores[k]!)]))
+    Object.fromEntries(scorers.map(([name], k) => [name, pick(scores[k]!)]))
   return { total, parts: named(({ values }) => values), failures: named(({ failures }) => failures) }
 }
 
@@ -118,10 +128,11 @@ async function openScorer(spec: RewardSpec, where: string, baseDir: string): Pro
   if (!(milliseconds > 0 && milliseconds < 2 ** 31))
     throw new InputError(`${where}.timeoutSeconds`, 'seconds above 0', spec.timeoutSeconds)
   if ('file' in spec) return RewardFile.open(resolve(baseDir, spec.file), milliseconds)
-  if ('reward' in spec) return inPlace(defineReward(spec.reward), milliseconds)
+  if ('reward' in spec) return inPlace(defineReward(spec.reward), {}, milliseconds)
   if (!Object.hasOwn(builtIn, spec.name))
     throw new InputError(`${where}.name`, `one of ${Object.keys(builtIn).join(', ')}`, spec.name)
-  return inPlace(builtIn[spec.name as RewardName], milliseconds)
+  const reward: Reward = builtIn[spec.name as RewardName]
+  return inPlace(reward, spec.parameters ?? {}, milliseconds, where)
 }
 
 function weightOf(spec: RewardSpec, where: string): number {
@@ -131,23 +142,31 @@ function weightOf(spec: RewardSpec, where: string): number {
 }
 
 /** A reward that runs on this thread: its promises are raced against the time-out, its loops are trusted. */
-function inPlace(reward: Reward, milliseconds: number): Scorer {
+function inPlace(reward: Reward, given: Record<string, unknown>, milliseconds: number, where = 'reward'): Scorer {
+  const values = withDefaults(reward.parameters, given, `${where}.parameters`)
   return {
     name: reward.name,
     dispose() {},
     async score(inputs, signal) {
       const scores = new Scores(inputs.length)
-      await Promise.all(inputs.map((input, index) => scoreInPlace(reward, input, index, scores, milliseconds)))
+      await Promise.all(
+        inputs.map((input, index) => scoreInPlace(() => reward.score(input, values), index, scores, milliseconds)),
+      )
       signal?.throwIfAborted()
       return scores
     },
   }
 }
 
-async function scoreInPlace(reward: Reward, input: RewardInput, index: number, scores: Scores, milliseconds: number) {
+async function scoreInPlace(
+  call: () => ReturnType<Reward['score']>,
+  index: number,
+  scores: Scores,
+  milliseconds: number,
+) {
   let timer: NodeJS.Timeout | undefined
   try {
-    const value = reward.score(input)
+    const value = call()
     if (!(value instanceof Promise)) return scores.value(index, value)
     const silence = new Promise<void>((done) => {
       timer = setTimeout(() => done(scores.timeout(index, milliseconds)), milliseconds)

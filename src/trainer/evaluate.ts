@@ -69,9 +69,10 @@ async function answer(prompts: Prompt[], options: EvaluateOptions): Promise<Grou
 /** The prompt with images of one even colour: after normalisation the processor's mean is 0. */
 export function greyed(prompt: Prompt): Prompt {
   const images = prompt.images.map(
-    ({ patches, grid }): ProcessedImage => ({
+    ({ patches, grid, sizes }): ProcessedImage => ({
       patches: new Float32Array(patches.length),
       grid,
+      sizes,
       key: `grey ${grid.join('x')}`,
     }),
   )

@@ -28,12 +28,14 @@ export class ImageProcessor {
   async process(ref: ImageRef, where: string): Promise<ProcessedImage> {
     const bytes = await readImageBytes(ref, where, this.limits)
     const name = ref.path ? `${where} (${ref.path})` : where
-    const image = this.resize(await decodeBytes(bytes, name, this.limits), name)
+    const decoded = await decodeBytes(bytes, name, this.limits)
+    const image = this.resize(decoded, name)
     const { patchSize } = this.settings
     return {
       patches: patchify(image, this.settings),
       grid: [1, image.height / patchSize, image.width / patchSize],
       key: createHash('sha256').update(JSON.stringify(this.settings)).update(bytes).digest('base64url'),
+      sizes: { original: sizeOf(decoded), resized: sizeOf(image) },
     }
   }
 
@@ -45,3 +47,5 @@ export class ImageProcessor {
     return resizeBicubic(image, width, height)
   }
 }
+
+const sizeOf = ({ width, height }: DecodedImage) => ({ width, height })

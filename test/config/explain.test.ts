@@ -27,7 +27,7 @@ describe('explain', () => {
   it('lists what a section holds', () => {
     expect(explain('').keys).toContain('optimizer')
     expect(explain('algorithm.loss').keys).toEqual(['clipLow', 'clipHigh', 'aggregation'])
-    expect(explain('rewards').keys).toEqual(['name', 'weight', 'timeoutSeconds', 'file'])
+    expect(explain('rewards').keys).toEqual(['name', 'parameters', 'weight', 'timeoutSeconds', 'as', 'file'])
     expect(knownKeys(['rewards', 0])).toContain('timeoutSeconds')
   })
 

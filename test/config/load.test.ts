@@ -84,10 +84,23 @@ optimiser: {}
   })
 
   it('speaks of the kind of reward that was meant', () => {
-    expect(problems(`${minimal}rewards:\n  - { file: r.ts, weigt: 2 }\n  - { name: accurracy }\n  - 4\n`)).toEqual([
+    const yaml = `${minimal}rewards:\n  - { file: r.ts, weigt: 2 }\n  - { name: accurracy }\n  - 4\n`
+    const [weight, name, four, ...others] = problems(yaml)
+    expect(weight).toBe(
       'config.yaml:8:19 rewards.0.weigt: expected a known key but received "weigt". Did you mean "weight"?',
-      'config.yaml:9:13 rewards.1.name: expected one of accuracy, format but received "accurracy". Did you mean "accuracy"?',
-      'config.yaml:10:5 rewards.2: expected mapping of keys but received 4',
+    )
+    expect(name).toMatch(
+      /^config.yaml:9:13 rewards.1.name: expected one of .* but received "accurracy". Did you mean "accuracy"\?$/,
+    )
+    expect(four).toBe('config.yaml:10:5 rewards.2: expected mapping of keys but received 4')
+    expect(others).toEqual([])
+  })
+
+  it('checks the parameters of a built-in reward', () => {
+    const yaml = `${minimal}rewards:\n  - { name: math, parameters: { decimals: 0, latx: true } }\n  - { name: math, as: strict }\n`
+    expect(problems(yaml)).toEqual([
+      'config.yaml:8:43 rewards.0.parameters.decimals: expected whole number from 1 to 14 but received 0. A decimal of at least so many places may be the rounding of a value it cannot write.',
+      'config.yaml:8:52 rewards.0.parameters.latx: expected a parameter of this reward but received true. Did you mean "latex"?',
     ])
   })
 
@@ -155,7 +168,7 @@ describe('--set', () => {
     ])
     expect(config.optimizer.lr).toBe(1e-5)
     expect(config.data.train).toEqual(['b.jsonl', 'c.jsonl'])
-    expect(config.rewards).toEqual([{ name: 'format', weight: 0.5, timeoutSeconds: 5 }])
+    expect(config.rewards).toEqual([{ name: 'format', parameters: {}, weight: 0.5, timeoutSeconds: 5 }])
     expect(config.run.dir).toBe('x=y')
     expect(config.train.steps).toBe(5)
   })

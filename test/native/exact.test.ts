@@ -42,7 +42,9 @@ async function goldenPrompt(name: string, index: number) {
   const images = grids.map((grid, i) => {
     const length = grid[0] * grid[1] * grid[2] * 1176
     at += length
-    return { grid, key: `${sample.images![i]}`, patches: pack.vision!.patches.slice(at - length, at) }
+    const size = { width: 14 * grid[2], height: 14 * grid[1] }
+    const sizes = { original: size, resized: size }
+    return { grid, sizes, key: `${sample.images![i]}`, patches: pack.vision!.patches.slice(at - length, at) }
   })
   const row = { id: `${name}:${index}`, messages: [], images: [], answer: null, target: null, columns: {} }
   const prompt = {

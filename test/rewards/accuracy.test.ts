@@ -1,18 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { accuracy, answersAgree } from '../../src/rewards/accuracy.ts'
-import type { RewardInput } from '../../src/rewards/define.ts'
 import { extractAnswer } from '../../src/rewards/extract.ts'
+import { rewardInput } from '../harness/reward_input.ts'
 
-const input = (completion: string, answer: string | null): RewardInput => ({
-  completion,
-  completionTokens: 1,
-  finish: 'eos',
-  messages: [],
-  answer,
-  columns: {},
-  id: 'x',
-})
+const input = (completion: string, answer: string | null) => rewardInput(completion, { answer })
 
 describe('extractAnswer', () => {
   test.each([

@@ -6,7 +6,13 @@ export const PATCH_DIM = 3
 
 /** An image of 4 x 4 patches = 4 merged tokens whose patches all hold `value`. */
 export function image(value: number): ProcessedImage {
-  return { patches: new Float32Array(16 * PATCH_DIM).fill(value), grid: [1, 4, 4], key: `image-${value}` }
+  const size = { width: 56, height: 56 }
+  return {
+    patches: new Float32Array(16 * PATCH_DIM).fill(value),
+    grid: [1, 4, 4],
+    key: `image-${value}`,
+    sizes: { original: size, resized: size },
+  }
 }
 
 export function prompt(id: string, text: number[], images: ProcessedImage[] = []): Prompt {

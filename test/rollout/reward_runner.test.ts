@@ -21,6 +21,7 @@ const input = (completion: string, more: Partial<RewardInput> = {}): RewardInput
   completionTokens: 4,
   finish: 'eos',
   messages: [{ role: 'user', content: 'q' }],
+  images: [],
   answer: '3',
   columns: {},
   id: 'data.jsonl:1',

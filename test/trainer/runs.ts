@@ -8,7 +8,8 @@ import { restoreCheckpoint } from '../../src/checkpoint/run_checkpoint.ts'
 import { freshState } from '../../src/checkpoint/trainer_state.ts'
 import { type ConfigInput, configSchema } from '../../src/config/schema.ts'
 import type { Row } from '../../src/core/types.ts'
-import type { Reward } from '../../src/rewards/define.ts'
+import type { RewardDefinition } from '../../src/rewards/define.ts'
+import type { Parameters } from '../../src/rewards/parameters.ts'
 import { createRewardRunner } from '../../src/rollout/reward_runner.ts'
 import type { RowStream, Run } from '../../src/trainer/run.ts'
 import { Bigram, EOS, Momentum, noise, writeModelFolder } from './bigram.ts'
@@ -18,7 +19,7 @@ export function temporaryFolder(): { dir: string; remove: () => void } {
   return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) }
 }
 
-const saysFive: Reward = {
+const saysFive: RewardDefinition<Parameters> = {
   name: 'accuracy',
   description: '1 for completions that begin with "5"',
   score: ({ completion, answer }) => (completion.split(' ')[0] === answer ? 1 : 0),
@@ -49,7 +50,7 @@ export const settings = (dir: string, input: Partial<ConfigInput> = {}) =>
 
 export interface RunOptions {
   input?: Partial<ConfigInput>
-  reward?: Reward
+  reward?: RewardDefinition<Parameters>
   /** Checkpoint folder to go on from. */
   resume?: string
   change?: (policy: Bigram) => void
