@@ -16,6 +16,7 @@ const RANK: Record<string, number> = {
   rewards: 1,
   algorithms: 1,
   alarms: 1,
+  methods: 1,
   metrics: 1,
   config: 1,
   data: 2,
@@ -30,7 +31,7 @@ const RANK: Record<string, number> = {
 }
 /** The files directly in src: what the package exports. */
 const ENTRY_RANK = 5
-const PURE = ['core', 'models', 'rewards', 'algorithms', 'alarms']
+const PURE = ['core', 'models', 'rewards', 'algorithms', 'alarms', 'methods']
 /** Types of the native boundary, which the pure folders may name. */
 const BOUNDARY = 'native/types.ts'
 const IMPURE = /\b(Date\.now|new Date|performance\.now|process\.|Math\.random|setTimeout|setInterval|fetch)\b/

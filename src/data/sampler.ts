@@ -1,6 +1,6 @@
 /** Which row comes next: every row once per epoch, in a new seeded order each, with a cursor small enough to save. */
 import { InputError } from '../core/errors.ts'
-import { createRandom, permutation } from './random.ts'
+import { createRandom, permutation } from '../core/random.ts'
 
 /** The place of the next row: `index` rows of epoch `epoch` are behind. */
 export interface SamplerState {

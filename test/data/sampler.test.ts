@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createRandom, permutation } from '../../src/data/random.ts'
+import { createRandom, permutation } from '../../src/core/random.ts'
 import { createSampler } from '../../src/data/sampler.ts'
 
 describe('createSampler', () => {

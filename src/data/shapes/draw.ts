@@ -1,6 +1,6 @@
 /** Draws a scene as RGB bytes. */
 import sharp from 'sharp'
-import type { Random } from '../random.ts'
+import type { Random } from '../../core/random.ts'
 import { type Colour, type Scene, type Shape, side } from './scene.ts'
 
 /** Close to the mean that vision processors subtract: on a light background a small model never learned colours. */

@@ -1,5 +1,5 @@
 /** The questions about a scene: their words, their answers, and what has to be counted to answer them. */
-import type { Random } from '../random.ts'
+import type { Random } from '../../core/random.ts'
 import { type Colour, cellNames, colours, type Item, type Scene, type Shape, shapes } from './scene.ts'
 
 export const kinds = ['count', 'compare', 'attribute', 'arithmetic'] as const

@@ -1,5 +1,5 @@
 /** Questions about scenes, answered: rows without their pictures. */
-import { createRandom, type Random } from '../random.ts'
+import { createRandom, type Random } from '../../core/random.ts'
 import { type Kind, kinds, type Question, randomQuestion } from './questions.ts'
 import { randomScene, type Scene, sceneKey } from './scene.ts'
 import { solution, type WorkingStyle } from './working.ts'

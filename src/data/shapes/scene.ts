@@ -1,5 +1,5 @@
 /** What a picture shows: coloured shapes in some cells of a 3x3 grid. */
-import type { Random } from '../random.ts'
+import type { Random } from '../../core/random.ts'
 
 export const shapes = ['circle', 'square', 'triangle'] as const
 export const colours = ['red', 'green', 'blue', 'yellow'] as const

@@ -1,6 +1,6 @@
 /** The answers against an independent reading of the sentences and, for the pictures, of the pixels. */
 import { describe, expect, test } from 'vitest'
-import { createRandom } from '../../../src/data/random.ts'
+import { createRandom } from '../../../src/core/random.ts'
 import { drawScene } from '../../../src/data/shapes/draw.ts'
 import { kinds, questions } from '../../../src/data/shapes/questions.ts'
 import { defaultStyle, type ShapesRow, shapesRow, shapesSentences } from '../../../src/data/shapes/rows.ts'

@@ -1,5 +1,5 @@
 /**
- * Seeded random numbers for data: xoshiro128** (Blackman, Vigna 2018), 32-bit integer arithmetic only, so that a seed
+ * Seeded random numbers: xoshiro128** (Blackman, Vigna 2018), 32-bit integer arithmetic only, so that a seed
  * means the same order on every machine. The state is filled by splitmix32 from the seed and any further keys.
  */
 export interface Random {
