@@ -8,6 +8,7 @@ import { crossChecks } from './checks.ts'
 import { dataSection } from './data.ts'
 import { count, section } from './fields.ts'
 import { loraSection } from './lora.ts'
+import { metricsSection } from './metrics.ts'
 import { modelSection, runSection } from './model.ts'
 import { rewardsSection } from './rewards.ts'
 import { checkpointSection, evalSection, optimizerSection, reportSection, trainSection } from './training.ts'
@@ -30,6 +31,7 @@ export const configTree = section(
     eval: evalSection,
     checkpoint: checkpointSection,
     report: reportSection,
+    metrics: metricsSection,
   },
   'Configuration of a run.',
 )

@@ -13,5 +13,6 @@ export interface MetricsSink {
   note?(message: string): void
   /** The run went back to this step: records of later ones are void. Sinks that only show progress leave it out. */
   rewind?(step: number): void
-  close(): void
+  /** May wait until everything is sent. */
+  close(): void | Promise<void>
 }

@@ -71,12 +71,12 @@ export async function train(config: Config, options: TrainOptions & OpenRunOptio
  *   finite and going back to a checkpoint did not help, and when a checkpoint cannot be written.
  */
 export async function trainRun(run: Run, options: TrainOptions = {}): Promise<TrainResult> {
-  const log = new RunLog(run.config, run.state.step, options.sinks ?? [])
+  const log = await RunLog.open(run.config, run.state.step, options.sinks ?? [])
   const loop = new Loop(run, log, options)
   try {
     return await loop.run()
   } finally {
-    log.close()
+    await log.close()
   }
 }
 
@@ -193,6 +193,7 @@ class Loop {
       peak_rss_mb: peakRssMb(),
     })
     await this.log.sample(this.work.state.step, report)
+    await this.log.completions(this.work.state.step, report)
     await this.checkSkips()
   }
 
