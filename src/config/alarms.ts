@@ -18,4 +18,4 @@ function alarmSection({ about, thresholds }: Alarm) {
 export const alarmsSection = section(
   Object.fromEntries(alarms.map((alarm) => [alarm.name, alarmSection(alarm)])),
   'Signs of a run that goes wrong, and what to do when one shows: off, warn, checkpoint, rollback (to the last checkpoint) or stop.',
-).prefault({}) as unknown as z.ZodType<AlarmSettings, Partial<AlarmSettings> | undefined>
+).prefault({}) as unknown as z.ZodPrefault<z.ZodType<AlarmSettings, Record<string, unknown>>>

@@ -3,6 +3,7 @@
  * Each fragment documents its keys; `rft config explain KEY` prints that documentation.
  */
 import { z } from 'zod'
+import { alarmsSection } from './alarms.ts'
 import { algorithmSection, rolloutSection } from './algorithm.ts'
 import { crossChecks } from './checks.ts'
 import { dataSection } from './data.ts'
@@ -31,6 +32,7 @@ export const configTree = section(
     eval: evalSection,
     checkpoint: checkpointSection,
     report: reportSection,
+    alarms: alarmsSection,
     metrics: metricsSection,
   },
   'Configuration of a run.',

@@ -61,13 +61,14 @@ export interface ParameterProblem {
 export function parameterProblems(
   parameters: Parameters,
   given: Readonly<Record<string, unknown>>,
+  owner = 'reward',
 ): ParameterProblem[] {
   const names = Object.keys(parameters)
   return Object.entries(given).flatMap(([name, value]): ParameterProblem[] => {
     if (!Object.hasOwn(parameters, name)) {
       const close = suggest(name, names)
       const remedy = close ? `Did you mean "${close}"?` : `Known: ${names.join(', ') || 'none'}.`
-      return [{ name, expected: 'a parameter of it', remedy }]
+      return [{ name, expected: `a parameter of this ${owner}`, remedy }]
     }
     const parameter = parameters[name]!
     const expected = expectation(parameter)

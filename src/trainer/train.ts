@@ -1,11 +1,13 @@
 /** The training loop: step, log, evaluate, save, until the steps are done or somebody asks to stop. */
 
+import type { AlarmAction } from '../alarms/index.ts'
 import { learningRate } from '../algorithms/index.ts'
 import { checkpointPath } from '../checkpoint/retention.ts'
 import type { TrainerState } from '../checkpoint/trainer_state.ts'
 import type { Config } from '../config/schema.ts'
 import type { Row } from '../core/types.ts'
 import type { MetricsSink } from '../metrics/types.ts'
+import { AlarmLog } from './alarm_log.ts'
 import type { Evaluation } from './evaluate.ts'
 import { evaluateRun } from './evaluate_run.ts'
 import { type OpenRunOptions, openRun } from './open.ts'
@@ -16,6 +18,7 @@ import { Saver } from './saver.ts'
 import { sftStep } from './sft.ts'
 import { grpoStep } from './step.ts'
 import { AbandonedStep, StallError, StepGuard } from './step_guard.ts'
+import type { Metrics } from './step_metrics.ts'
 import type { StepReport } from './update.ts'
 
 export interface TrainOptions {
@@ -83,6 +86,10 @@ export async function trainRun(run: Run, options: TrainOptions = {}): Promise<Tr
 class Loop {
   private readonly begun = performance.now()
   private readonly saver: Saver
+  private readonly alarms: AlarmLog
+  /** What alarms of the last record call for. */
+  private called: AlarmAction | null = null
+  private halted = false
   private savedStep = -1
   private first: Evaluation | null = null
   private last: Evaluation | null = null
@@ -95,6 +102,7 @@ class Loop {
     private readonly options: TrainOptions,
   ) {
     const { run, checkpoint } = work.config
+    this.alarms = new AlarmLog(work.config, work.rewards, work.state.step, (message) => log.note(message))
     this.saver = new Saver(run.dir, { ...checkpoint, saved: (path) => this.log.note(`checkpoint ${path}`) })
   }
 
@@ -104,6 +112,7 @@ class Loop {
     } finally {
       // Nobody else may write into the folder once this has returned, however it ends.
       await this.saver.settle().catch(() => undefined)
+      this.alarms.close()
     }
   }
 
@@ -113,7 +122,7 @@ class Loop {
     for (const notice of this.work.notices) this.log.note(notice)
     this.describe()
     if (this.work.state.step === 0 && config.eval.atStart) await this.evaluate()
-    while (this.work.state.step < steps && !this.options.stop?.aborted) {
+    while (this.work.state.step < steps && !this.options.stop?.aborted && !this.halted) {
       this.options.signal?.throwIfAborted()
       this.saver.check()
       if (!(await this.guardedStep())) break
@@ -122,6 +131,7 @@ class Loop {
       // A skipped step changed nothing, and its checkpoint would push out one from before the trouble.
       const wanted = improved || (due(step, config.checkpoint.every) && step < steps && skippedInARow === 0)
       if (wanted) await this.save()
+      await this.heed()
       if (due(step, config.report.every)) await this.log.report()
     }
     const stopped = this.work.state.step < steps
@@ -184,7 +194,7 @@ class Loop {
     this.stepSeconds += seconds
     this.tokens += report.tokens
     this.advance(rows.length, report)
-    this.log.metrics(this.work.state.step, {
+    this.record({
       ...report.metrics,
       num_tokens: this.work.state.numTokens,
       epoch: this.work.state.rowsSeen / training.count,
@@ -221,25 +231,48 @@ class Loop {
     }
   }
 
+  private record(metrics: Metrics): void {
+    const { step } = this.work.state
+    this.log.metrics(step, metrics)
+    this.called = this.alarms.metrics(step, metrics) ?? this.called
+  }
+
+  /** Does what raised alarms call for. */
+  private async heed(): Promise<void> {
+    const action = this.called
+    this.called = null
+    if (action === 'checkpoint' || action === 'stop') await this.save()
+    if (action === 'stop') this.halted = true
+    if (action === 'rollback' && this.work.state.rollbacks < this.work.config.train.maxRollbacks)
+      await this.goBack('an alarm was raised')
+  }
+
+  /** Back to the last checkpoint from before the trouble, on with other rows. @returns whether there was one. */
+  private async goBack(reason: string): Promise<boolean> {
+    const { step } = this.work.state
+    await this.saver.settle()
+    const back = await rollBack(this.work, (message) => this.log.note(message))
+    if (back === null) return false
+    this.log.rewind(back.step)
+    this.alarms.rewind(back.step)
+    this.log.note(`step ${step}: ${reason}; back to step ${back.step}, on with other rows`)
+    this.work.state = back
+    this.savedStep = back.step
+    return true
+  }
+
   /** Too many skipped steps in a row: back to a checkpoint, or the end of the run. */
   private async checkSkips(): Promise<void> {
     const { skippedInARow, step, rollbacks } = this.work.state
     const { maxSkippedSteps, maxRollbacks } = this.work.config.train
     if (skippedInARow <= maxSkippedSteps) return
-    await this.saver.settle()
-    const back = rollbacks < maxRollbacks ? await rollBack(this.work, (message) => this.log.note(message)) : null
-    if (back === null)
+    const back = rollbacks < maxRollbacks && (await this.goBack(`${skippedInARow} skipped steps in a row`))
+    if (!back)
       throw new Error(
         `step ${step}: expected at most ${maxSkippedSteps} skipped steps in a row but received ${skippedInARow}` +
           `${rollbacks > 0 ? `, after going back ${rollbacks} times` : ''}. ` +
           'Loss or gradient is not finite: lower optimizer.lr, and look at the rewards',
       )
-    this.log.rewind(back.step)
-    this.log.note(
-      `step ${step}: ${skippedInARow} skipped steps in a row; back to step ${back.step}, on with other rows`,
-    )
-    this.work.state = back
-    this.savedStep = back.step
   }
 
   /** @returns whether the metric that `checkpoint.keepBest` names improved. */
@@ -248,7 +281,7 @@ class Loop {
     const evaluation = await evaluateRun(this.work, { signal: this.options.signal })
     this.first ??= evaluation
     this.last = evaluation
-    this.log.metrics(state.step, evaluation.metrics)
+    this.record(evaluation.metrics)
     await this.log.evaluation(state.step, evaluation)
     return (config.checkpoint.keepBest?.startsWith('eval_') ?? false) && this.isBest()
   }
