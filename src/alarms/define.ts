@@ -33,6 +33,8 @@ export interface Alarm<T extends Record<string, Threshold> = Record<string, Thre
   /** What to do, in words. */
   readonly remedy: string
   readonly thresholds: T
+  /** Some completions, as the rewards read them, help to see why. */
+  readonly examples?: true
   /** What was seen, with its numbers; null while all is well. */
   check(view: AlarmView, thresholds: { readonly [K in keyof T]: number }): string | null
 }

@@ -6,6 +6,7 @@ export const formatOnly = defineAlarm({
   about: 'The reward grows through the form of answers alone.',
   remedy:
     'Raise the weight of the reward that judges the answer, or make the format a condition (a gate) instead of a sum.',
+  examples: true,
   thresholds: {
     gain: { default: 0.2, about: 'Gain of a form reward between the two halves of the window.' },
     steps: { default: 20, about: 'Window, in steps.' },

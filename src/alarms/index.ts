@@ -43,7 +43,7 @@ export type AlarmAction = (typeof alarmActions)[number]
 /** Of one alarm: what to do, and its thresholds by name. */
 export type AlarmSettings = Readonly<Record<string, { action: AlarmAction; thresholds: Record<string, number> }>>
 
-/** A line of `alarms.jsonl`: an alarm that has just been raised. */
+/** An alarm that has just been raised. */
 export interface RaisedAlarm {
   readonly step: number
   alarm: string
@@ -52,6 +52,8 @@ export interface RaisedAlarm {
   seen: string
   remedy: string
   action: AlarmAction
+  /** Some completions, as the rewards read them, help to see why. */
+  examples: boolean
 }
 
 /**
@@ -95,7 +97,8 @@ export class AlarmWatch {
       if (seen === null) this.active.delete(alarm.name)
       else this.active.add(alarm.name)
       if (seen === null || known) return []
-      return [{ step, alarm: alarm.name, about: alarm.about, seen, remedy: alarm.remedy, action }]
+      const { name, about, remedy, examples = false } = alarm
+      return [{ step, alarm: name, about, seen, remedy, action, examples }]
     })
   }
 }

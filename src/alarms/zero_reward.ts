@@ -6,6 +6,7 @@ export const zeroReward = defineAlarm({
   about: 'A reward has been 0 for every completion.',
   remedy:
     'Look at the parsed examples in the report: the answer may be written in another form than the reward looks for, or the ground truth may be in another column.',
+  examples: true,
   thresholds: { steps: { default: 20, about: 'Steps in a row without a single point.' } },
   check({ steps: records, rewards }, { steps }) {
     const silent = rewards.filter(({ name, weight }) => {

@@ -13,6 +13,8 @@ export interface AlarmRecord {
   remedy: string
   /** What the run did about it. */
   action: string
+  /** Completions as the rewards read them; empty for most alarms. */
+  details: readonly string[]
 }
 
 export const alarmsFileName = 'alarms.jsonl'

@@ -2,15 +2,17 @@
 
 import { type AlarmAction, AlarmWatch, type RaisedAlarm } from '../alarms/index.ts'
 import type { Config } from '../config/schema.ts'
-import { alarmsWriter } from '../metrics/alarms.ts'
+import type { Group } from '../core/types.ts'
+import { type AlarmRecord, alarmsWriter } from '../metrics/alarms.ts'
 import { readMetrics } from '../metrics/jsonl.ts'
 import type { LinesFile } from '../metrics/lines.ts'
+import { rewardExamples } from '../rollout/reward_examples.ts'
 import type { RewardRunner } from '../rollout/reward_runner.ts'
 import type { Metrics } from './step_metrics.ts'
 
 export class AlarmLog {
   private watch: AlarmWatch
-  private file: LinesFile<RaisedAlarm>
+  private file: LinesFile<AlarmRecord>
 
   /** @param step the step a resumed run continues from: what it saw before is seen again, without an alarm. */
   constructor(
@@ -23,12 +25,17 @@ export class AlarmLog {
     this.file = alarmsWriter(config.run.dir, step > 0 ? step : undefined)
   }
 
-  /** @returns the strongest action that the record calls for, null when nothing is raised. */
-  metrics(step: number, metrics: Metrics): AlarmAction | null {
+  /**
+   * @param groups what was sampled for the record
+   * @returns the strongest action that the record calls for, null when nothing is raised.
+   */
+  metrics(step: number, metrics: Metrics, groups: readonly Group[]): AlarmAction | null {
     const raised = isEvaluation(metrics) ? this.watch.evaluation(step, metrics) : this.watch.step(step, metrics)
-    for (const alarm of raised) {
-      this.file.write(alarm)
+    for (const { examples, ...alarm } of raised) {
+      const details = examples ? rewardExamples(groups) : []
+      this.file.write({ ...alarm, details })
       this.note(`ALARM ${alarm.alarm}: ${alarm.seen}. ${alarm.remedy}`)
+      for (const line of details) this.note(`  ${line}`)
     }
     return strongest(raised)
   }

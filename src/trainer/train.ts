@@ -5,7 +5,7 @@ import { learningRate } from '../algorithms/index.ts'
 import { checkpointPath } from '../checkpoint/retention.ts'
 import type { TrainerState } from '../checkpoint/trainer_state.ts'
 import type { Config } from '../config/schema.ts'
-import type { Row } from '../core/types.ts'
+import type { Group, Row } from '../core/types.ts'
 import type { MetricsSink } from '../metrics/types.ts'
 import { AlarmLog } from './alarm_log.ts'
 import type { Evaluation } from './evaluate.ts'
@@ -194,14 +194,15 @@ class Loop {
     this.stepSeconds += seconds
     this.tokens += report.tokens
     this.advance(rows.length, report)
-    this.record({
+    const metrics = {
       ...report.metrics,
       num_tokens: this.work.state.numTokens,
       epoch: this.work.state.rowsSeen / training.count,
       step_time: seconds,
       tokens_per_second: report.tokens / seconds,
       peak_rss_mb: peakRssMb(),
-    })
+    }
+    this.record(metrics, report.groups)
     await this.log.sample(this.work.state.step, report)
     await this.log.completions(this.work.state.step, report)
     await this.checkSkips()
@@ -231,10 +232,10 @@ class Loop {
     }
   }
 
-  private record(metrics: Metrics): void {
+  private record(metrics: Metrics, groups: readonly Group[]): void {
     const { step } = this.work.state
     this.log.metrics(step, metrics)
-    this.called = this.alarms.metrics(step, metrics) ?? this.called
+    this.called = this.alarms.metrics(step, metrics, groups) ?? this.called
   }
 
   /** Does what raised alarms call for. */
@@ -281,7 +282,7 @@ class Loop {
     const evaluation = await evaluateRun(this.work, { signal: this.options.signal })
     this.first ??= evaluation
     this.last = evaluation
-    this.record(evaluation.metrics)
+    this.record(evaluation.metrics, evaluation.groups)
     await this.log.evaluation(state.step, evaluation)
     return (config.checkpoint.keepBest?.startsWith('eval_') ?? false) && this.isBest()
   }

@@ -137,7 +137,7 @@ test('an alarm that has gone is raised again when it comes back', () => {
 test('what is raised says what was seen and what to do', () => {
   const watch = new AlarmWatch(settings(), { rewards, onPolicy: true })
   const [raised] = repeat(5, { 'completions/clipped_ratio': 0.4 }).flatMap((record, i) => watch.step(i + 1, record))
-  expect(raised).toMatchObject({ step: 5, alarm: 'truncation', action: 'warn' })
+  expect(raised).toMatchObject({ step: 5, alarm: 'truncation', action: 'warn', examples: false })
   expect(raised!.seen).toBe('40 % of the completions of the last 5 steps were cut off')
   expect(raised!.remedy).toContain('rollout.maxNewTokens')
 })
