@@ -65,7 +65,8 @@ VisionSpec vision_spec(const Field& v) {
 }
 
 VisionInput vision_input(const Field& v) {
-  return {v["keys"].texts(), v["patches"].floats(), v["grids"].ints(), v["rows"].ints(), v["features"].ints()};
+  const auto patches = std::make_shared<const std::vector<float>>(v["patches"].floats());
+  return {v["keys"].texts(), {patches}, v["grids"].ints(), v["rows"].ints(), v["features"].ints()};
 }
 
 StorageDtype storage_dtype(const Field& f) {

@@ -23,13 +23,14 @@ std::string concat(const Parts&... parts) {
 }
 
 // fail("rms_norm w", "shape (64)", shape_string) -> "rms_norm w: expected shape (64) but received (32)"
-template <class Received>
-[[noreturn]] void fail(const std::string& where, const std::string& expected, const Received& received) {
+template <class Where, class Expected, class Received>
+[[noreturn]] void fail(const Where& where, const Expected& expected, const Received& received) {
   throw Error(concat(where, ": expected ", expected, " but received ", received));
 }
 
-template <class Received>
-void expect(bool ok, const std::string& where, const std::string& expected, const Received& received) {
+// For texts that are at hand. Where they must be put together on a hot path: if (!ok) fail(where, concat(..), ..).
+template <class Where, class Expected, class Received>
+void expect(bool ok, const Where& where, const Expected& expected, const Received& received) {
   if (!ok) fail(where, expected, received);
 }
 

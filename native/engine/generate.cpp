@@ -17,7 +17,8 @@ namespace rft {
 namespace {
 
 constexpr int64_t kDefaultSequences = 256;
-constexpr int64_t kPrefillTokens = 8192;  // of several prompts computed together
+constexpr int64_t kPrefillTokens =
+    1024;  // of several prompts computed together: enough to be efficient, few enough for the caches
 
 struct Sequence {
   Generated out;
@@ -164,7 +165,7 @@ class Generation {
     };
     Tensor x = model_.decoder().embed(ctx_, ctx_.from(tokens.data(), {b}));
     const RopeTable rope = text_rope(ctx_, positions.data(), b, spec.head_dim, spec.rope_theta, spec.mrope_section);
-    x = model_.decoder().layers(ctx_, x, rope, attend, false);
+    x = model_.decoder().layers(ctx_, x, rope, attend, {});
     std::vector<Sequence*> rows;
     for (const auto& s : active_) rows.push_back(s.get());
     draw(model_.decoder().final_norm(ctx_, x), rows);

@@ -4,14 +4,6 @@ namespace rft {
 
 namespace {
 
-// Bytes of images are many: room for all of them at once.
-void reserve_patches(VisionInput& all, const std::vector<const GenerateRequest*>& requests) {
-  size_t values = 0;
-  for (const auto* r : requests)
-    if (r->vision) values += r->vision->patches.size();
-  all.patches.reserve(values);
-}
-
 // [prompt 0][prompt 1]... with one causal segment each.
 Pack pack_prompts(const ModelSpec& spec, const std::vector<const GenerateRequest*>& requests) {
   Pack pack;
@@ -20,7 +12,7 @@ Pack pack_prompts(const ModelSpec& spec, const std::vector<const GenerateRequest
     pack.tokens.insert(pack.tokens.end(), r->tokens.begin(), r->tokens.end());
     pack.segments.push_back({begin, length, 0, 0, begin, length, 1});
     if (!r->vision) continue;
-    if (!pack.vision) reserve_patches(pack.vision.emplace(), requests);
+    if (!pack.vision) pack.vision.emplace();
     VisionInput& all = *pack.vision;
     int32_t units = 0;
     for (size_t g = 0; g + 2 < all.grids.size(); g += 3)
@@ -45,21 +37,24 @@ Pack pack_prompts(const ModelSpec& spec, const std::vector<const GenerateRequest
 Prefilled prefill(Model& model, Ctx& ctx, const std::vector<const GenerateRequest*>& requests, bool keep_vision_tape) {
   const Pack pack = pack_prompts(model.spec(), requests);
   Prefilled out;
-  std::vector<int32_t> last_rows;
+  std::vector<int32_t> last_rows;  // what a prompt's first token is drawn from: all that the last layer need compute
+  std::vector<ops::Segment> last_segments;
   for (const auto& s : pack.segments) {
     out.kv.emplace_back(model.spec().decoder, s.q_len);
     last_rows.push_back(s.q_begin + s.q_len - 1);
+    last_segments.push_back({int32_t(last_segments.size()), 1, 0, 0, s.kv1_begin, s.kv1_len, 1});
   }
-  const Attend attend =
-      [&, inner = model.attend_pack(pack)](Ctx& c, int layer, const Tensor& q, const Tensor& k, const Tensor& v) {
+  const Attend all = model.attend_segments(pack.segments), last = model.attend_segments(last_segments);
+  const int last_layer = int(model.spec().decoder.layers) - 1;
+  const Attend attend = [&](Ctx& c, int layer, const Tensor& q, const Tensor& k, const Tensor& v) {
     for (size_t r = 0; r < requests.size(); ++r) {
       const int64_t begin = pack.segments[r].q_begin;
       out.kv[r].add_layer(c, c.meta() ? nullptr : k.row(begin), c.meta() ? nullptr : v.row(begin));
     }
-    return inner(c, layer, q, k, v);
+    return (layer == last_layer ? last : all)(c, layer, q, k, v);
   };
-  Tensor h = model.hidden(ctx, pack, {.keep_vision_tape = keep_vision_tape, .attend = attend});
-  h = ops::gather_rows(ctx, h, ctx.from(last_rows.data(), {int64_t(last_rows.size())}));
+  const Tensor wanted = ctx.from(last_rows.data(), {int64_t(last_rows.size())});
+  const Tensor h = model.hidden(ctx, pack, {.keep_vision_tape = keep_vision_tape, .attend = attend, .wanted = wanted});
   out.last_hidden = model.decoder().final_norm(ctx, h);
   return out;
 }

@@ -31,32 +31,35 @@ Decoder::Decoder(const DecoderSpec& s, Weights& weights) : spec_(s) {
 
 Tensor Decoder::embed(Ctx& ctx, const Tensor& ids) const { return ops::embed(ctx, ids, embedding_); }
 
-Tensor Decoder::layer(Ctx& ctx, int index, const Tensor& x, const RopeTable& rope, const Attend& attend) const {
+Tensor Decoder::layer(Ctx& ctx, int index, const Tensor& x, const RopeTable& rope, const Attend& attend,
+                      const Tensor& wanted) const {
   const Layer& l = layers_[size_t(index)];
+  const auto pick = [&](const Tensor& rows) { return wanted ? ops::gather_rows(ctx, rows, wanted) : rows; };
   Tensor h = ops::rms_norm(ctx, x, l.attn_norm, spec_.rms_eps);
-  Tensor q = project(ctx, h, l.q), k = project(ctx, h, l.k), v = project(ctx, h, l.v);
+  Tensor q = project(ctx, pick(h), l.q), k = project(ctx, h, l.k), v = project(ctx, h, l.v);
   if (spec_.qk_norm) {
     q = ops::rms_norm(ctx, q, l.q_norm, spec_.rms_eps);
     k = ops::rms_norm(ctx, k, l.k_norm, spec_.rms_eps);
   }
-  q = ops::rope(ctx, q, rope.cos, rope.sin);
+  q = ops::rope(ctx, q, pick(rope.cos), pick(rope.sin));
   k = ops::rope(ctx, k, rope.cos, rope.sin);
-  Tensor y = ops::add(ctx, x, project(ctx, attend(ctx, index, q, k, v), l.o));
+  Tensor y = ops::add(ctx, pick(x), project(ctx, attend(ctx, index, q, k, v), l.o));
   h = ops::rms_norm(ctx, y, l.ffn_norm, spec_.rms_eps);
   h = ops::silu_mul(ctx, project(ctx, h, l.gate), project(ctx, h, l.up));
   return ops::add(ctx, y, project(ctx, h, l.down));
 }
 
-Tensor Decoder::layers(Ctx& ctx, Tensor x, const RopeTable& rope, const Attend& attend, bool recompute_blocks,
-                       const Trace& trace) const {
+Tensor Decoder::layers(Ctx& ctx, Tensor x, const RopeTable& rope, const Attend& attend,
+                       const LayersOptions& options) const {
   for (int i = 0; i < int(layers_.size()); ++i) {
     ctx.check_abort();
-    if (recompute_blocks)
-      x = recompute(ctx, {x}, [this, i, rope, attend](Ctx& c, const std::vector<Tensor>& in) {
-        return layer(c, i, in[0], rope, attend);
+    const Tensor wanted = i + 1 == int(layers_.size()) ? options.wanted : Tensor();
+    if (options.recompute)
+      x = recompute(ctx, {x}, [this, i, rope, attend, wanted](Ctx& c, const std::vector<Tensor>& in) {
+        return layer(c, i, in[0], rope, attend, wanted);
       });
-    else x = layer(ctx, i, x, rope, attend);
-    if (trace) trace(concat("decoder.layers.", i), x);
+    else x = layer(ctx, i, x, rope, attend, wanted);
+    if (options.trace) options.trace(concat("decoder.layers.", i), x);
   }
   return x;
 }

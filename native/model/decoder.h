@@ -22,9 +22,14 @@ class Decoder {
 
   const DecoderSpec& spec() const { return spec_; }
   Tensor embed(Ctx& ctx, const Tensor& ids) const;  // I32 (T) -> (T,C)
-  // (T,C) embeddings -> (T,C) before the final norm.
-  Tensor layers(Ctx& ctx, Tensor x, const RopeTable& rope, const Attend& attend, bool recompute_blocks,
-                const Trace& trace = {}) const;
+  struct LayersOptions {
+    bool recompute = false;  // layers in backward instead of keeping their activations
+    Tensor wanted = {};      // I32 (N): the only rows of the result that are needed. The last layer computes keys and
+                             // values of all rows, the rest of these alone; its attend receives q (N, H*D).
+    Trace trace = {};
+  };
+  // (T,C) embeddings -> (T,C), or (N,C) of the rows wanted, before the final norm.
+  Tensor layers(Ctx& ctx, Tensor x, const RopeTable& rope, const Attend& attend, const LayersOptions& options) const;
   Tensor final_norm(Ctx& ctx, const Tensor& x) const;
   const Tensor& head_weight() const { return head_.weight; }  // (V,C)
   const Linear& head() const { return head_; }
@@ -39,7 +44,8 @@ class Decoder {
     Tensor attn_norm, q_norm, k_norm, ffn_norm;
     Linear q, k, v, o, gate, up, down;
   };
-  Tensor layer(Ctx& ctx, int index, const Tensor& x, const RopeTable& rope, const Attend& attend) const;
+  Tensor layer(Ctx& ctx, int index, const Tensor& x, const RopeTable& rope, const Attend& attend,
+               const Tensor& wanted = {}) const;
 
   DecoderSpec spec_;
   Tensor embedding_, norm_;

@@ -19,6 +19,19 @@ std::vector<ImageRange> ranges(const VisionSpec& spec, const std::vector<int32_t
   return out;
 }
 
+// Where each patch of all images is.
+std::vector<const float*> patch_rows(const VisionInput& input, int64_t width, int64_t expected) {
+  std::vector<const float*> rows;
+  size_t values = 0;
+  for (const auto& piece : input.patches) {
+    values += piece->size();
+    for (size_t at = 0; at + size_t(width) <= piece->size(); at += size_t(width)) rows.push_back(piece->data() + at);
+  }
+  expect(int64_t(values) == expected * width && int64_t(rows.size()) == expected, "image patches",
+         concat(expected, " rows of ", width, " values, as the grids say"), concat(values, " values"));
+  return rows;
+}
+
 bool trainable(const Tensor& features) { return features.requires_grad(); }
 
 }  // namespace
@@ -27,16 +40,17 @@ void ImageFeatures::encode(Ctx& ctx, const Vision& vision, const VisionInput& in
                            bool keep_tape, bool recompute_blocks, const Trace& trace) {
   const auto size = ranges(vision.spec(), input.grids);
   auto batch = std::make_shared<Batch>();
-  std::vector<float> patches;
+  int64_t total = 0, first_patch = 0, units = 0;
+  for (const ImageRange& image : size) total += image.patches;
+  std::vector<const float*> all, patches;
+  if (!ctx.meta()) all = patch_rows(input, vision.spec().patch_dim, total);
   std::vector<int32_t> grids;
-  if (!ctx.meta()) patches.reserve(input.patches.size());
-  int64_t first_patch = 0, units = 0;
   for (size_t i = 0, next = 0; i < size.size(); first_patch += size[i++].patches) {
     if (next == images.size() || images[next] != i) continue;
     ++next;
     if (!ctx.meta()) {
-      const auto from = input.patches.begin() + first_patch * vision.spec().patch_dim;
-      patches.insert(patches.end(), from, from + size[i].patches * vision.spec().patch_dim);
+      const auto from = all.begin() + first_patch;
+      patches.insert(patches.end(), from, from + size[i].patches);
     }
     grids.insert(grids.end(), input.grids.begin() + int64_t(i) * 3, input.grids.begin() + int64_t(i) * 3 + 3);
     places_[name(ctx, input.keys[i])] = {batch, units};

@@ -15,7 +15,8 @@ namespace rft {
 
 struct VisionInput {
   std::vector<std::string> keys;  // one per image; equal keys = equal images
-  std::vector<float> patches;     // (P, patch_dim), all images one after another
+  // (P, patch_dim) of all images one after another, cut between images; shared, since they are many bytes
+  std::vector<std::shared_ptr<const std::vector<float>>> patches;
   std::vector<int32_t> grids;     // (images, 3) t, h, w in patches
   std::vector<int32_t> rows;      // (M') rows of the pack that hold an image feature
   std::vector<int32_t> features;  // (M') which merged feature of the images in order goes there

@@ -27,10 +27,10 @@ Tensor Model::embeddings(Ctx& ctx, const Pack& pack, const ForwardOptions& optio
   return images_.place(ctx, *vision_, *pack.vision, x, options.keep_vision_tape, options.recompute, options.trace);
 }
 
-Attend Model::attend_pack(const Pack& pack) const {
+Attend Model::attend_segments(std::vector<ops::Segment> segments) const {
   const DecoderSpec& s = spec_.decoder;
   const float scale = 1.0f / std::sqrt(float(s.head_dim));
-  return [segments = pack.segments, s, scale](Ctx& ctx, int, const Tensor& q, const Tensor& k, const Tensor& v) {
+  return [segments = std::move(segments), s, scale](Ctx& ctx, int, const Tensor& q, const Tensor& k, const Tensor& v) {
     return ops::attention(ctx, q, k, v, segments, int(s.heads), int(s.kv_heads), scale);
   };
 }
@@ -40,8 +40,8 @@ Tensor Model::hidden(Ctx& ctx, const Pack& pack, const ForwardOptions& options) 
   Tensor x = embeddings(ctx, pack, options);
   if (options.trace) options.trace("decoder.embed", x);
   const RopeTable rope = text_rope(ctx, pack.positions.data(), x.rows(), s.head_dim, s.rope_theta, s.mrope_section);
-  const Attend attend = options.attend ? options.attend : attend_pack(pack);
-  return decoder_.layers(ctx, x, rope, attend, options.recompute, options.trace);
+  const Attend attend = options.attend ? options.attend : attend_segments(pack.segments);
+  return decoder_.layers(ctx, x, rope, attend, {options.recompute, options.wanted, options.trace});
 }
 
 void Model::weights_changed() {

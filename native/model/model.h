@@ -41,16 +41,17 @@ class Model {
     bool recompute = false;         // recompute blocks in backward instead of keeping their activations
     bool keep_vision_tape = false;  // encode images so that a later training pass need not do it again
     Attend attend = {};             // how layers attend; by default over the pack's own segments
+    Tensor wanted = {};             // I32 (N): the only rows needed; see Decoder::LayersOptions
     Trace trace = {};
   };
-  // (T,C) hidden states before the final norm.
+  // (T,C) hidden states, or (N,C) of the rows wanted, before the final norm.
   Tensor hidden(Ctx& ctx, const Pack& pack, const ForwardOptions& options);
   // Adds every low-rank adapter to its weight; the adapters then add nothing.
   void merge_adapters();
   // Features of images are kept until their tower's weights change.
   void weights_changed();
-  // Attention over the rows of a pack.
-  Attend attend_pack(const Pack& pack) const;
+  // Attention of packed rows.
+  Attend attend_segments(std::vector<ops::Segment> segments) const;
 
  private:
   Tensor embeddings(Ctx& ctx, const Pack& pack, const ForwardOptions& options);

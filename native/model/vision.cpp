@@ -30,15 +30,13 @@ Vision::Vision(const VisionSpec& s, Weights& weights) : spec_(s) {
 }
 
 // The patches are put into window order before they are embedded: the same result with one permutation less.
-Tensor Vision::embed_patches(Ctx& ctx, const std::vector<float>& patches, const VisionLayout& layout) const {
+Tensor Vision::embed_patches(Ctx& ctx, const std::vector<const float*>& patches, const VisionLayout& layout) const {
   const int64_t p = int64_t(layout.patch_order.size()), width = spec_.patch_dim;
-  expect(ctx.meta() || int64_t(patches.size()) == p * width, "image patches",
-         concat(p, " rows of ", width, " values, as the grids say"), concat(patches.size(), " values"));
   Tensor ordered = ctx.empty({p, width});
   if (!ctx.meta())
     parallel_ranges(p, 16, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
-        std::memcpy(ordered.row(i), &patches[size_t(layout.patch_order[size_t(i)]) * size_t(width)], size_t(width) * 4);
+        std::memcpy(ordered.row(i), patches[size_t(layout.patch_order[size_t(i)])], size_t(width) * 4);
     });
   return project(ctx, ordered, patch_);
 }
@@ -58,7 +56,7 @@ Tensor Vision::block(Ctx& ctx, int index, const Tensor& x, const RopeTable& rope
   return ops::add(ctx, y, project(ctx, h, b.down));
 }
 
-Tensor Vision::forward(Ctx& ctx, const std::vector<float>& patches, const std::vector<int32_t>& grids,
+Tensor Vision::forward(Ctx& ctx, const std::vector<const float*>& patches, const std::vector<int32_t>& grids,
                        bool recompute_blocks, const Trace& trace) const {
   auto layout = std::make_shared<const VisionLayout>(vision_layout(spec_, grids));
   const RopeTable rope = vision_rope(ctx, layout->positions, spec_.hidden / spec_.heads, spec_.rope_theta);

@@ -13,9 +13,10 @@ class Vision {
   Vision(const VisionSpec& spec, Weights& weights);
 
   const VisionSpec& spec() const { return spec_; }
-  // patches (P, patch_dim) and grids (images, 3) -> merged features (M, out_hidden), units in original order.
-  Tensor forward(Ctx& ctx, const std::vector<float>& patches, const std::vector<int32_t>& grids, bool recompute_blocks,
-                 const Trace& trace = {}) const;
+  // P patches of patch_dim values (none on META) and grids (images, 3) -> merged features (M, out_hidden), units in
+  // original order.
+  Tensor forward(Ctx& ctx, const std::vector<const float*>& patches, const std::vector<int32_t>& grids,
+                 bool recompute_blocks, const Trace& trace = {}) const;
 
   // Every linear of the tower.
   void for_each_linear(const std::function<void(Linear&)>& visit);
@@ -26,7 +27,7 @@ class Vision {
     Linear qkv, proj, gate, up, down;
   };
   Tensor block(Ctx& ctx, int index, const Tensor& x, const RopeTable& rope, const VisionLayout& layout) const;
-  Tensor embed_patches(Ctx& ctx, const std::vector<float>& patches, const VisionLayout& layout) const;
+  Tensor embed_patches(Ctx& ctx, const std::vector<const float*>& patches, const VisionLayout& layout) const;
 
   VisionSpec spec_;
   Linear patch_, fc1_, fc2_;

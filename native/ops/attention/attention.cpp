@@ -20,14 +20,14 @@ namespace rft::ops {
 namespace {
 
 void check_shapes(const Tensor& q, const Tensor& k, const Tensor& v, int heads, int kv_heads) {
-  expect(heads > 0 && kv_heads > 0 && heads % kv_heads == 0, "attention heads", "a positive multiple of kv heads",
-         concat(heads, " heads, ", kv_heads, " kv heads"));
-  expect(q.shape().size() == 2 && q.dim(1) > 0 && q.dim(1) % heads == 0, "attention q",
-         concat("shape (T, ", heads, "*D)"), to_string(q.shape()));
+  if (heads <= 0 || kv_heads <= 0 || heads % kv_heads != 0)
+    fail("attention heads", "a positive multiple of kv heads", concat(heads, " heads, ", kv_heads, " kv heads"));
+  if (q.shape().size() != 2 || q.dim(1) == 0 || q.dim(1) % heads != 0)
+    fail("attention q", concat("shape (T, ", heads, "*D)"), to_string(q.shape()));
   const int64_t width = q.dim(1) / heads * kv_heads;
-  expect(k.shape().size() == 2 && k.dim(1) == width, "attention k", concat("shape (T, ", width, ")"),
-         to_string(k.shape()));
-  expect(v.shape() == k.shape(), "attention v", to_string(k.shape()), to_string(v.shape()));
+  if (k.shape().size() != 2 || k.dim(1) != width)
+    fail("attention k", concat("shape (T, ", width, ")"), to_string(k.shape()));
+  if (v.shape() != k.shape()) fail("attention v", to_string(k.shape()), to_string(v.shape()));
 }
 
 }  // namespace

@@ -133,11 +133,11 @@ void write_kv_cache(const KvCache& cache, int64_t position, const float* k, cons
 
 void cached_attention(const float* q, float* out, const std::vector<CachedRow>& rows, int heads, int kv_heads,
                       int head_dim, float scale) {
-  expect(heads > 0 && kv_heads > 0 && heads % kv_heads == 0, "cached_attention heads",
-         "a positive multiple of kv heads", concat(heads, " heads, ", kv_heads, " kv heads"));
+  if (heads <= 0 || kv_heads <= 0 || heads % kv_heads != 0)
+    fail("cached_attention heads", "a positive multiple of kv heads", concat(heads, " heads, ", kv_heads, " kv heads"));
   for (const CachedRow& r : rows)
-    expect(r.own_len >= 0 && r.own_len <= r.own.capacity, "cached_attention own rows",
-           concat("at most ", r.own.capacity, ", the cache's capacity"), r.own_len);
+    if (r.own_len < 0 || r.own_len > r.own.capacity)
+      fail("cached_attention own rows", concat("at most ", r.own.capacity, ", the cache's capacity"), r.own_len);
   const Decode decode{q, out, rows, heads, kv_heads, head_dim, scale};
   const std::vector<Task> tasks = decode.tasks();
   parallel_for(int64_t(tasks.size()), [&](int64_t i) { decode.run(tasks[size_t(i)]); });

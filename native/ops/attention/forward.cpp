@@ -59,7 +59,7 @@ void Forward::run(const QueryTile& tile, int kv_head, float* scratch) const {
     const int64_t i = r / group, head = kv_head * group + r % group;
     const RowSum row = softmax_row(scores + r * stride, segment.visible(tile.first + i), columns);
     inverse[r] = row.inverse;
-    lse[head * plan.query_rows + segment.q_begin + tile.first + i] = row.lse;
+    lse[head * plan.query_rows + segment.q_begin + tile.first + i] = row.lse();
   }
   if (columns == 0) std::memset(mixed, 0, size_t(rows * D) * sizeof(float));
   column = 0;

@@ -37,15 +37,15 @@ struct Head {
 };
 
 void check(const Head& h, bool meta) {
-  expect(h.x.shape().size() == 2 && h.C() > 0, "token_logp x", "shape (N, C)", to_string(h.x.shape()));
-  expect(h.w.shape().size() == 2 && h.w.dim(1) == h.C() && h.V() > 0, "token_logp w", concat("shape (V, ", h.C(), ")"),
-         to_string(h.w.shape()));
-  expect(h.targets.count() == h.N(), "token_logp targets", concat(h.N(), " ids"), to_string(h.targets.shape()));
+  if (h.x.shape().size() != 2 || h.C() == 0) fail("token_logp x", "shape (N, C)", to_string(h.x.shape()));
+  if (h.w.shape().size() != 2 || h.w.dim(1) != h.C() || h.V() == 0)
+    fail("token_logp w", concat("shape (V, ", h.C(), ")"), to_string(h.w.shape()));
+  if (h.targets.count() != h.N()) fail("token_logp targets", concat(h.N(), " ids"), to_string(h.targets.shape()));
   expect(h.temperature > 0, "token_logp temperature", "a positive number", h.temperature);
   if (meta) return;
   for (int64_t n = 0; n < h.N(); ++n) {
     const int32_t id = h.targets.i32()[n];
-    expect(id >= 0 && id < h.V(), concat("token_logp target of row ", n), concat("a token id below ", h.V()), id);
+    if (id < 0 || id >= h.V()) fail(concat("token_logp target of row ", n), concat("a token id below ", h.V()), id);
   }
 }
 
