@@ -1,0 +1,42 @@
+#include "ops/token_logp/fused_head.cuh"
+
+#include <string>
+
+#include "base/error.h"
+#include "ops/token_logp/launch.h"
+
+namespace rft::cuda {
+namespace {
+
+// With fewer rows the blocks do not fill a device, and stored logits are small.
+constexpr int64_t kManyRows = 512;
+
+std::string shape_of(const FusedHead& h) { return concat("x (", h.n, ",", h.c, ") w (", h.v, ",", h.c, ")"); }
+
+bool aligned(const FusedHead& h) {
+  return h.c % 8 == 0 && reinterpret_cast<uintptr_t>(h.x) % 16 == 0 && reinterpret_cast<uintptr_t>(h.w) % 16 == 0;
+}
+
+}  // namespace
+
+int64_t fused_head_workspace(int64_t n, int64_t v) { return (3 * vocab_splits(v).count + 1) * n; }
+
+bool fused_head_suits(const FusedHead& h) { return h.n >= kManyRows && aligned(h); }
+
+void fused_head(const FusedHead& h, float* workspace, RowStats* stats, float* logp, float* entropy, Stream stream) {
+  expect(h.v > 0 && h.c > 0 && h.temperature > 0, "fused head", "a vocabulary, a width and a positive temperature",
+         concat(shape_of(h), " temperature ", h.temperature));
+  expect(aligned(h), "fused head", "rows that start at multiples of 16 bytes", shape_of(h));
+  if (h.n == 0) return;
+  const VocabSplits splits = vocab_splits(h.v);
+  auto* partial = reinterpret_cast<VocabStats*>(workspace);
+  float* target_logits = workspace + 3 * splits.count * h.n;
+  const dim3 grid(unsigned(ceil_div<int64_t>(h.n, HeadTile::Rows)), unsigned(splits.count));
+  launch(Launch{"fused head", grid, dim3(HeadTile::Threads), HeadTile::SharedBytes, stream}, fused_head_kernel,
+         Operand{h.x, h.c, h.n, h.rows}, Operand{h.w, h.c, h.v}, h.c, h.targets, 1.0f / h.temperature, partial,
+         target_logits);
+  launch(Launch{"merge splits", dim3(unsigned(ceil_div<int64_t>(h.n, 128))), dim3(128), 0, stream}, merge_splits_kernel,
+         partial, splits.count, h.n, h.v, h.targets, target_logits, stats, logp, entropy);
+}
+
+}  // namespace rft::cuda
