@@ -109,7 +109,7 @@ async function sample(
   signal: AbortSignal,
 ): Promise<Sampled[]> {
   const { collect } = await import('../rollout/collect.ts')
-  const prompts = await Promise.all(rows.map(toPrompt))
+  const prompts = await Promise.all(rows.map((row) => toPrompt(row)))
   const { temperature, topK, topP, minP, maxNewTokens, stop = [], seed, samples } = flags
   const settings = generateOptions({ temperature, topK, topP, minP, maxNewTokens, stop, seed })
   return collect(model, prompts, { ...settings, samples, merge, decode, step: done / promptsAtOnce }, { signal })

@@ -30,7 +30,7 @@ export interface Stage {
 
 /** An image as 8-bit RGB, row by row. */
 export interface Pixels {
-  readonly data: Uint8Array
+  readonly rgb: Uint8Array
   readonly width: number
   readonly height: number
 }

@@ -9,7 +9,7 @@ import { defineMethod, type Pixels } from './define.ts'
 const clamp = (value: number) => Math.min(255, Math.max(0, Math.round(value)))
 
 /** Rotated about its centre by `degrees`, bilinear; what comes from outside is black. */
-export function rotate({ data, width, height }: Pixels, degrees: number): Pixels {
+export function rotate({ rgb: data, width, height }: Pixels, degrees: number): Pixels {
   const [sin, cos] = [Math.sin((degrees * Math.PI) / 180), Math.cos((degrees * Math.PI) / 180)]
   const [cx, cy] = [(width - 1) / 2, (height - 1) / 2]
   const out = new Uint8Array(data.length)
@@ -27,20 +27,20 @@ export function rotate({ data, width, height }: Pixels, degrees: number): Pixels
         out[(y * width + x) * 3 + c] = clamp(top * (1 - fy) + bottom * fy)
       }
     }
-  return { data: out, width, height }
+  return { rgb: out, width, height }
 }
 
 /** A black rectangle of `share` of each side, anywhere. */
-export function blackout({ data, width, height }: Pixels, share: number, random: Random): Pixels {
+export function blackout({ rgb: data, width, height }: Pixels, share: number, random: Random): Pixels {
   const [w, h] = [Math.floor(width * share), Math.floor(height * share)]
   const [left, top] = [random.below(width - w + 1), random.below(height - h + 1)]
   const out = data.slice()
   for (let y = top; y < top + h; y++) out.fill(0, (y * width + left) * 3, (y * width + left + w) * 3)
-  return { data: out, width, height }
+  return { rgb: out, width, height }
 }
 
 /** Brightness, contrast and saturation each scaled by a factor in [1 - amount, 1 + amount]. */
-export function jitterColour({ data, width, height }: Pixels, amount: number, random: Random): Pixels {
+export function jitterColour({ rgb: data, width, height }: Pixels, amount: number, random: Random): Pixels {
   const factor = () => 1 + amount * (2 * random.unit() - 1)
   const [brightness, contrast, saturation] = [factor(), factor(), factor()]
   const luma = (k: number) => 0.299 * data[k]! + 0.587 * data[k + 1]! + 0.114 * data[k + 2]!
@@ -53,7 +53,7 @@ export function jitterColour({ data, width, height }: Pixels, amount: number, ra
       const saturated = luma(k) + saturation * (data[k + c]! - luma(k))
       out[k + c] = clamp(brightness * (mean + contrast * (saturated - mean)))
     }
-  return { data: out, width, height }
+  return { rgb: out, width, height }
 }
 
 /** Gaussian blur of the given deviation in pixels, edges repeated. */
@@ -62,7 +62,7 @@ export function blur(image: Pixels, sigma: number): Pixels {
   const radius = Math.ceil(3 * sigma)
   const weights = Array.from({ length: 2 * radius + 1 }, (_, k) => Math.exp(-((k - radius) ** 2) / (2 * sigma * sigma)))
   const sum = weights.reduce((a, b) => a + b, 0)
-  const pass = ({ data, width, height }: Pixels, dx: number, dy: number): Pixels => {
+  const pass = ({ rgb: data, width, height }: Pixels, dx: number, dy: number): Pixels => {
     const out = new Uint8Array(data.length)
     const inside = (v: number, size: number) => Math.min(size - 1, Math.max(0, v))
     for (let y = 0; y < height; y++)
@@ -75,7 +75,7 @@ export function blur(image: Pixels, sigma: number): Pixels {
           }
           out[(y * width + x) * 3 + c] = clamp(total / sum)
         }
-    return { data: out, width, height }
+    return { rgb: out, width, height }
   }
   return pass(pass(image, 1, 0), 0, 1)
 }

@@ -42,14 +42,14 @@ export function signalLeft(t: number): number {
 }
 
 /** The image after diffusion to level `t`. */
-export function diffuse({ data, width, height }: Pixels, t: number, random: Random): Pixels {
+export function diffuse({ rgb: data, width, height }: Pixels, t: number, random: Random): Pixels {
   const alpha = signalLeft(t)
   const [keep, add] = [Math.sqrt(alpha), Math.sqrt(1 - alpha)]
   const noised = data.map((value) => {
     const normal = Math.sqrt(-2 * Math.log(1 - random.unit())) * Math.cos(2 * Math.PI * random.unit())
     return Math.round(255 * Math.min(1, Math.max(0, keep * (value / 255) + add * normal)))
   })
-  return { data: noised, width, height }
+  return { rgb: noised, width, height }
 }
 
 export const noisyRollout = defineMethod({
@@ -70,7 +70,7 @@ export const noisyRollout = defineMethod({
       const clean = { tag: 'clean', samples: stage.groupSize - samples }
       const t = Math.floor(noiseStep * noiseDecay(decay, stage.step, stage.steps, gamma, middle))
       if (samples === 0 || t <= 0 || row.images.length === 0) return [{ tag: 'clean', samples: stage.groupSize }]
-      const transform = (image: Pixels, index: number) => diffuse(image, t, stage.random(index, image.data.length))
+      const transform = (image: Pixels, index: number) => diffuse(image, t, stage.random(index, image.rgb.length))
       return [clean, { tag: 'noisy', samples, transform }].filter((variant) => variant.samples > 0)
     },
   }),

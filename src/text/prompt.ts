@@ -3,6 +3,7 @@
 import { InputError } from '../core/errors.ts'
 import type { Message, ProcessedImage, Prompt, Row } from '../core/types.ts'
 import { type Family, type VisionTokens, visualTokens } from '../models/index.ts'
+import type { DecodedImage } from '../vision/index.ts'
 import type { ImageProcessor } from '../vision/processor.ts'
 import type { ChatTemplate } from './chat_template.ts'
 import type { Tokenizer } from './tokenizer.ts'
@@ -19,6 +20,9 @@ export interface PromptContext {
   maxPromptTokens: number
 }
 
+/** What is done to the decoded image `index` of a row; the size stays. */
+export type ChangeImage = (image: DecodedImage, index: number) => DecodedImage
+
 /**
  * Renders one row. Counts are checked before any image is opened.
  *
@@ -28,13 +32,16 @@ export interface PromptContext {
  * @example
  * const { tokens, positionIds, imageRows } = await renderPrompt(row, context)
  */
-export async function renderPrompt(row: Row, context: PromptContext): Promise<Prompt> {
+export async function renderPrompt(row: Row, context: PromptContext, change?: ChangeImage): Promise<Prompt> {
   const { family, vision, tokenizer, template, processor, maxPromptTokens } = context
   checkImages(row, context)
   const text = template.render(vision ? row.messages : row.messages.map(flatten), row.id)
   const ids = tokenizer.encode(text)
   const images = await Promise.all(
-    row.images.map((ref, i) => processor!.process(ref, row.images.length > 1 ? `${row.id} image ${i + 1}` : row.id)),
+    row.images.map((ref, i) => {
+      const where = row.images.length > 1 ? `${row.id} image ${i + 1}` : row.id
+      return processor!.process(ref, where, change && ((image) => change(image, i)))
+    }),
   )
   const tokens = vision ? expandImages(ids, images, vision, row.id) : Int32Array.from(ids)
   if (tokens.length > maxPromptTokens)

@@ -7,7 +7,14 @@ import { type LoraSettings, loraSpec, moduleLayout } from '../models/index.ts'
 import { native } from '../native/binding.ts'
 import { Model } from '../native/model.ts'
 import type { DeviceName, GenerateOptions, ModelSpec } from '../native/types.ts'
-import { ChatTemplate, forbiddenTokens, type PromptContext, renderPrompt, Tokenizer } from '../text/index.ts'
+import {
+  type ChangeImage,
+  ChatTemplate,
+  forbiddenTokens,
+  type PromptContext,
+  renderPrompt,
+  Tokenizer,
+} from '../text/index.ts'
 import {
   defaultImageLimits,
   type ImageLimits,
@@ -54,7 +61,7 @@ export interface OpenModel extends Disposable {
   /** Side of the vision tower's merge block; 1 for text models. */
   merge: number
   /** Renders a row; see `renderPrompt` for what it refuses. */
-  toPrompt(row: Row): Promise<Prompt>
+  toPrompt(row: Row, change?: ChangeImage): Promise<Prompt>
   /** Text of tokens, without special ones. */
   decode(tokens: Int32Array): string
   generateOptions(settings: SamplingSettings): GenerateOptions
@@ -87,7 +94,7 @@ export async function openModel(dir: string, options: OpenModelOptions = {}): Pr
   }
   return {
     ...{ model, checkpoint, tokenizer, merge: vision?.merge ?? 1 },
-    toPrompt: (row) => renderPrompt(row, context),
+    toPrompt: (row, change) => renderPrompt(row, context, change),
     decode: (tokens) => tokenizer.decode(tokens, { skipSpecialTokens: true }),
     generateOptions: ({ temperature, topK, topP, minP, maxNewTokens, stop, seed }) => ({
       ...{ temperature, topK, topP, minP, maxNewTokens, seed },

@@ -7,6 +7,7 @@ import type { Config } from '../config/schema.ts'
 import type { Prompt, Row } from '../core/types.ts'
 import type { CollectOptions } from '../rollout/collect.ts'
 import type { RewardRunner } from '../rollout/reward_runner.ts'
+import type { ChangeImage } from '../text/index.ts'
 import type { Policy, PolicyOptimizer, Scorer } from './policy.ts'
 import type { Example } from './sft.ts'
 
@@ -31,7 +32,8 @@ export interface Run {
   readonly sampling: Omit<CollectOptions, 'step' | 'samples'>
   readonly training: RowStream
   readonly heldOut: readonly Row[]
-  toPrompt(row: Row): Promise<Prompt>
+  /** @param change what is done to the row's images first */
+  toPrompt(row: Row, change?: ChangeImage): Promise<Prompt>
   /** For supervised training: the prompt and the tokens of the row's target. */
   toExample(row: Row): Promise<Example>
   /** Where the run stands; a fresh run stands at step 0. */

@@ -19,22 +19,24 @@ export class ImageProcessor {
   }
 
   /**
-   * Reads, decodes, resizes and cuts one image. `where` names it in errors.
+   * Reads, decodes, resizes and cuts one image. `where` names it in errors. `change`, when given, sees the decoded pixels
+   * first and keeps their size.
    * Throws InputError for anything wrong with the image.
    *
    * @example
    * const { patches, grid } = await processor.process({ path: 'a.png' }, 'data.jsonl:1 image 1')
    */
-  async process(ref: ImageRef, where: string): Promise<ProcessedImage> {
+  async process(ref: ImageRef, where: string, change?: (image: DecodedImage) => DecodedImage): Promise<ProcessedImage> {
     const bytes = await readImageBytes(ref, where, this.limits)
     const name = ref.path ? `${where} (${ref.path})` : where
-    const decoded = await decodeBytes(bytes, name, this.limits)
+    const file = await decodeBytes(bytes, name, this.limits)
+    const decoded = change ? change(file) : file
     const image = this.resize(decoded, name)
     const { patchSize } = this.settings
     return {
       patches: patchify(image, this.settings),
       grid: [1, image.height / patchSize, image.width / patchSize],
-      key: createHash('sha256').update(JSON.stringify(this.settings)).update(bytes).digest('base64url'),
+      key: keyOf(JSON.stringify(this.settings), change ? decoded.rgb : bytes),
       sizes: { original: sizeOf(decoded), resized: sizeOf(image) },
     }
   }
@@ -47,5 +49,8 @@ export class ImageProcessor {
     return resizeBicubic(image, width, height)
   }
 }
+
+const keyOf = (settings: string, content: Uint8Array) =>
+  createHash('sha256').update(settings).update(content).digest('base64url')
 
 const sizeOf = ({ width, height }: DecodedImage) => ({ width, height })

@@ -20,7 +20,7 @@ import { group, row, sample, scored, stage } from './rows.ts'
 
 const image = (width: number, height: number, value = 128) => ({
   ...{ width, height },
-  data: new Uint8Array(width * height * 3).fill(value),
+  rgb: new Uint8Array(width * height * 3).fill(value),
 })
 
 describe('noisy rollout', () => {
@@ -38,7 +38,7 @@ describe('noisy rollout', () => {
     expect(signalLeft(999)).toBeLessThan(0.2)
   })
   test('noise has the deviation of its level and keeps the mean', () => {
-    const { data } = diffuse(image(64, 64), 200, createRandom(1))
+    const { rgb: data } = diffuse(image(64, 64), 200, createRandom(1))
     const mean = data.reduce((a, b) => a + b, 0) / data.length / 255
     const std = Math.sqrt(data.reduce((a, v) => a + (v / 255 - mean) ** 2, 0) / data.length)
     const alpha = signalLeft(200)
@@ -61,24 +61,24 @@ describe('noisy rollout', () => {
 
 describe('image augmentation', () => {
   test('a turn of 90 degrees moves pixels, four turns bring them back', () => {
-    const picture = { width: 3, height: 3, data: Uint8Array.from({ length: 27 }, (_, i) => i * 9) }
+    const picture = { width: 3, height: 3, rgb: Uint8Array.from({ length: 27 }, (_, i) => i * 9) }
     let turned = rotate(picture, 90)
     // top left comes to the right or left edge
-    expect(turned.data.slice(0, 3)).toEqual(picture.data.slice(18, 21))
+    expect(turned.rgb.slice(0, 3)).toEqual(picture.rgb.slice(18, 21))
     for (let k = 0; k < 3; k++) turned = rotate(turned, 90)
-    expect(turned.data).toEqual(picture.data)
+    expect(turned.rgb).toEqual(picture.rgb)
   })
   test('a blackout covers its share', () => {
-    const { data } = blackout(image(10, 10), 0.5, createRandom(3))
+    const { rgb: data } = blackout(image(10, 10), 0.5, createRandom(3))
     expect(data.filter((value) => value === 0)).toHaveLength(25 * 3)
   })
   test('grey stays grey under colour jitter; blur keeps a flat image and spreads a point', () => {
-    const grey = jitterColour(image(2, 2), 0.3, createRandom(5)).data
+    const grey = jitterColour(image(2, 2), 0.3, createRandom(5)).rgb
     expect(new Set(grey).size).toBe(1)
-    expect(blur(image(5, 5), 1).data).toEqual(image(5, 5).data)
+    expect(blur(image(5, 5), 1).rgb).toEqual(image(5, 5).rgb)
     const point = image(5, 5, 0)
-    point.data.fill(255, 36, 39)
-    const spread = blur(point, 1).data
+    point.rgb.fill(255, 36, 39)
+    const spread = blur(point, 1).rgb
     expect(spread[36]!).toBeLessThan(60)
     expect(spread[33]!).toBe(spread[39]!)
   })
