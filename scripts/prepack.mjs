@@ -1,7 +1,7 @@
 // `prepack`: a tarball holds freshly compiled TypeScript and nothing that its sources no longer have.
 import { rmSync } from 'node:fs'
 import path from 'node:path'
-import { root, runBin } from './setup.mjs'
+import { compile, root } from './setup.mjs'
 
 rmSync(path.join(root, 'dist'), { recursive: true, force: true })
-process.exitCode = runBin('tsc', '-p', 'tsconfig.build.json')
+process.exitCode = compile()

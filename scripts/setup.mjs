@@ -1,7 +1,7 @@
 // What every entry script needs first: dependencies, the native addon, the compiled TypeScript. Each part is skipped
 // when it is up to date. Plain JavaScript without dependencies, since it runs before there is a node_modules.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -47,11 +47,19 @@ const addonBuilt = () =>
   Math.max(newest('native', NATIVE_SOURCE), modified('CMakeLists.txt'), modified('package.json'))
 
 const typescriptBuilt = () =>
-  modified('dist/cli/main.js') >= Math.max(newest('src', /\.ts$/), modified('tsconfig.json'))
+  modified('dist/cli/main.js') >= Math.max(newest('src', /\.(ts|js|css|html)$/), modified('tsconfig.json'))
 
 const install = () => run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], { RFT_SKIP_BUILD: '1' })
 
 const buildNative = (...args) => run(process.execPath, ['native/tools/build.cjs', ...args])
+
+/** TypeScript, and the files of the dashboard's page, which are served as they are. */
+export function compile() {
+  const code = runBin('tsc', '-p', 'tsconfig.build.json')
+  const page = path.join('dashboard', 'page')
+  cpSync(path.join(root, 'src', page), path.join(root, 'dist', page), { recursive: true })
+  return code
+}
 
 function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number)
@@ -69,5 +77,5 @@ export function setup({ tests }) {
   if (!installed() && !step('install dependencies', install)) return false
   if (tests && !step('build the native addon and its tests', buildNative)) return false
   if (!addonBuilt() && !step('build the native addon', () => buildNative('--addon-only'))) return false
-  return typescriptBuilt() || step('compile TypeScript', () => runBin('tsc', '-p', 'tsconfig.build.json'))
+  return typescriptBuilt() || step('compile TypeScript', compile)
 }

@@ -25,6 +25,7 @@ const RANK: Record<string, number> = {
   text: 2,
   vision: 2,
   report: 2,
+  dashboard: 3,
   trainer: 3,
   plan: 4,
   cli: 5,

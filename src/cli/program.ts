@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander'
 import { addBuild } from './build.ts'
 import { addConfig } from './config.ts'
+import { addDashboard } from './dashboard.ts'
 import { addData } from './data.ts'
 import { addDoctor } from './doctor.ts'
 import { describeError, exitCodeOf, exitCodes } from './errors.ts'
@@ -35,6 +36,7 @@ const commands = [
   addScore,
   addMerge,
   addData,
+  addDashboard,
   addReport,
   addConfig,
   addDoctor,

@@ -2,14 +2,13 @@
 import { readFile, realpath } from 'node:fs/promises'
 import { join, resolve, sep } from 'node:path'
 
-const side = 224
 const maxInputPixels = 33_554_432
 
 /**
- * A path relative to the run folder, or a data URI, as a data URI of at most 224 pixels a side (tiny images are
+ * A path relative to the run folder, or a data URI, as a data URI of at most `side` pixels a side (tiny images are
  * enlarged without smoothing). `null` when there is no such image, it cannot be decoded, or it lies outside the folder.
  */
-export async function imageDataUri(runDir: string, reference: string): Promise<string | null> {
+export async function imageDataUri(runDir: string, reference: string, side: number): Promise<string | null> {
   try {
     const bytes = await readImage(runDir, reference)
     const { default: sharp } = await import('sharp')

@@ -5,6 +5,7 @@ import { clip, escapeHtml, escapeText } from './html.ts'
 import { imageDataUri } from './images.ts'
 
 const shownCompletions = 8
+const imageSide = 224
 const shownCharacters = 4000
 
 /** `count` samples spread evenly over the run; the first and the last are among them. */
@@ -21,17 +22,30 @@ export async function drawSamples(runDir: string, samples: readonly SampleRecord
 }
 
 async function drawSample(runDir: string, sample: SampleRecord, open: boolean): Promise<string> {
-  const images = await Promise.all(sample.images.map((reference) => imageDataUri(runDir, reference)))
+  const body = await drawGroup(runDir, sample, { side: imageSide, completions: shownCompletions })
+  return `<details class="sample"${open ? ' open' : ''}><summary><b>step ${sample.step}</b> ${scoreStrip(byTotal(sample))} <span>${escapeText(clip(sample.problem.replaceAll(/\s+/g, ' '), 90))}</span></summary>
+${body}</details>`
+}
+
+const byTotal = ({ completions }: SampleRecord) =>
+  completions.toSorted((a, b) => (b.total ?? -Infinity) - (a.total ?? -Infinity))
+
+/** The prompt with its images beside its completions, best first. */
+export async function drawGroup(
+  runDir: string,
+  sample: SampleRecord,
+  limits: { side: number; completions: number },
+): Promise<string> {
+  const images = await Promise.all(sample.images.map((reference) => imageDataUri(runDir, reference, limits.side)))
   const pictures = images.map((uri) =>
-    uri ? `<img alt="" src="${uri}">` : '<span class="missing">image not shown</span>',
+    uri ? `<img alt="image of the prompt" src="${uri}">` : '<span class="missing">image not shown</span>',
   )
-  const ordered = sample.completions.toSorted((a, b) => (b.total ?? -Infinity) - (a.total ?? -Infinity))
-  const hidden = ordered.length - shownCompletions
+  const ordered = byTotal(sample)
+  const hidden = ordered.length - limits.completions
   const answer =
     sample.answer === null ? '' : `<p class="truth">answer <b>${escapeHtml(clip(sample.answer, 200))}</b></p>`
-  return `<details class="sample"${open ? ' open' : ''}><summary><b>step ${sample.step}</b> ${scoreStrip(ordered)} <span>${escapeText(clip(sample.problem.replaceAll(/\s+/g, ' '), 90))}</span></summary>
-<div class="body"><div class="prompt">${pictures.join('')}<p class="source">${escapeText(sample.id)}</p><p class="problem">${escapeHtml(clip(sample.problem, shownCharacters))}</p>${answer}</div>
-<div class="completions">${ordered.slice(0, shownCompletions).map(drawCompletion).join('\n')}${hidden > 0 ? `<p class="more">and ${hidden} more</p>` : ''}</div></div></details>`
+  return `<div class="body"><div class="prompt">${pictures.join('')}<p class="source">${escapeText(sample.id)}</p><p class="problem">${escapeHtml(clip(sample.problem, shownCharacters))}</p>${answer}</div>
+<div class="completions">${ordered.slice(0, limits.completions).map(drawCompletion).join('\n')}${hidden > 0 ? `<p class="more">and ${hidden} more</p>` : ''}</div></div>`
 }
 
 /** One square per completion, in the order of their rewards. */
@@ -44,7 +58,7 @@ function scoreStrip(completions: readonly SampleCompletion[]): string {
 }
 
 /** Pushed up or down by the update; answers of an evaluation, which have no advantage, are right or wrong. */
-function verdict({ advantage, rewards }: SampleCompletion): 'good' | 'bad' | 'even' {
+export function verdict({ advantage, rewards }: SampleCompletion): 'good' | 'bad' | 'even' {
   const push = advantage ?? (typeof rewards.accuracy === 'number' ? rewards.accuracy - 0.5 : 0)
   return push > 1e-6 ? 'good' : push < -1e-6 ? 'bad' : 'even'
 }

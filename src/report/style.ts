@@ -1,9 +1,13 @@
 /** The look of the report, light and dark. */
+const dark = `--bg:#15171b;--card:#1e2126;--ink:#e5e7ec;--soft:#979eab;--rule:#31353d;--good:#4fc487;--bad:#f07b73;--think:#262b3d;--think-ink:#b3bddf;--answer:#1d3a2a;--answer-ink:#a5e5bf;
+--c0:#7ba7f5;--c1:#f0a261;--c2:#5fcb96;--c3:#d28be0;--c4:#f07b73;--c5:#9fbccb;--c6:#d9c04d;--c7:#a9aeb8`
+
+/** `data-theme` on the root element overrides what the system prefers. */
 export const style = `
 :root{color-scheme:light dark;--bg:#f7f7f8;--card:#fff;--ink:#1c1f24;--soft:#676d78;--rule:#e2e4e9;--good:#188a4d;--bad:#c2413b;--think:#eef1fb;--think-ink:#4a5480;--answer:#e2f4e8;--answer-ink:#0d5c30;
 --c0:#2b62c9;--c1:#d2691e;--c2:#2a9461;--c3:#a03fb3;--c4:#c2413b;--c5:#5a7a8c;--c6:#a58a00;--c7:#8a8f98}
-@media(prefers-color-scheme:dark){:root{--bg:#15171b;--card:#1e2126;--ink:#e5e7ec;--soft:#979eab;--rule:#31353d;--good:#4fc487;--bad:#f07b73;--think:#262b3d;--think-ink:#b3bddf;--answer:#1d3a2a;--answer-ink:#a5e5bf;
---c0:#7ba7f5;--c1:#f0a261;--c2:#5fcb96;--c3:#d28be0;--c4:#f07b73;--c5:#9fbccb;--c6:#d9c04d;--c7:#a9aeb8}}
+@media(prefers-color-scheme:dark){:root:not([data-theme=light]){${dark}}}
+:root[data-theme=dark]{color-scheme:dark;${dark}}:root[data-theme=light]{color-scheme:light}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:1240px;padding:28px 20px 60px;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 h1{font-size:24px;margin:0}h2{font-size:17px;margin:36px 0 12px}header p{margin:2px 0 18px;color:var(--soft);overflow-wrap:anywhere}

@@ -25,6 +25,7 @@ export function compilePackage(): string {
   const { compilerOptions } = config as { compilerOptions: object }
   const { options } = ts.convertCompilerOptionsFromJson(compilerOptions, root)
   for (const file of readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })) {
+    if (/\.(js|css|html)$/.test(file)) cpSync(join(root, 'src', file), join(folder, 'dist', file))
     if (!file.endsWith('.ts')) continue
     const text = readFileSync(join(root, 'src', file), 'utf8')
     const target = join(folder, 'dist', file.replace(/\.ts$/, '.js'))

@@ -1,0 +1,4 @@
+// `npm run build:ts`
+import { compile } from './setup.mjs'
+
+process.exitCode = compile()
