@@ -1,6 +1,7 @@
 /** What every built-in reward must be: named, described, a function of its input, and quick on hostile text. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { InputError } from '../../src/core/errors.ts'
 import type { RewardInput } from '../../src/rewards/define.ts'
 import { defineReward, type Reward, rewards } from '../../src/rewards/index.ts'
 import { choice, decimal, defaultsOf, flag, parameterProblems, texts, whole } from '../../src/rewards/parameters.ts'
@@ -57,12 +58,20 @@ describe.each(Object.entries(rewards))('%s', (key, reward: Reward) => {
     expect(parameterProblems(reward.parameters, defaultsOf(reward.parameters))).toEqual([])
   })
 
-  test('gives a finite number or null, the same each time, for any input', async () => {
+  test('gives a finite number or null, the same each time, for any completion; refuses bad columns by name', async () => {
     await fc.assert(
       fc.asyncProperty(input, async (value) => {
-        const score = await reward.score(value)
+        const scored = () => reward.score(value)
+        let score: number | null
+        try {
+          score = await scored()
+        } catch (error) {
+          expect(error).toBeInstanceOf(InputError)
+          expect((error as InputError).where).toContain(value.id)
+          return
+        }
         expect(score === null || Number.isFinite(score)).toBe(true)
-        expect(await reward.score(value)).toBe(score)
+        expect(await scored()).toBe(score)
       }),
     )
   })
