@@ -3,12 +3,20 @@
  *
  * @example
  * import { groupAdvantage } from 'rft/kernels'
- * groupAdvantage(Float32Array.of(1, 0, 0, 1), Int32Array.of(0, 0, 1, 1), { scale: 'group', eps: 1e-4 })
+ * groupAdvantage(Float32Array.of(1, 0, 0, 1), Int32Array.of(0, 0, 1, 1), { kind: 'group', scale: 'group', eps: 1e-4 })
  *
  * @packageDocumentation
  */
 
-export { groupAdvantage, policyLoss } from './native/kernels.ts'
+export {
+  gae,
+  gdpo,
+  groupAdvantage,
+  importanceRatio,
+  policyLoss,
+  valueLoss,
+  whiten,
+} from './native/kernels.ts'
 export {
   type AdamWStep,
   type AttentionOptions,
@@ -21,4 +29,16 @@ export {
   tokenLogp,
   type Wanted,
 } from './native/op_kernels.ts'
-export type { PolicyLossInput, PolicyLossOutput } from './native/types.ts'
+export type {
+  ClipBounds,
+  GaeInput,
+  GroupAdvantageRule,
+  ImportanceInput,
+  ImportanceOptions,
+  KlEstimatorName,
+  PolicyLossInput,
+  PolicyLossOutput,
+  PolicyObjective,
+  ValueLossInput,
+  ValueLossOutput,
+} from './native/types.ts'

@@ -64,6 +64,7 @@ static Napi::Object define_exports(Napi::Env env, Napi::Object exports) {
   exports.Set("createAbort", Napi::Function::New(env, create_abort));
   exports.Set("abort", Napi::Function::New(env, abort_call));
   exports.Set("policyLoss", Napi::Function::New(env, policy_loss));
+  exports.Set("valueLoss", Napi::Function::New(env, value_loss));
   exports.Set("groupAdvantage", Napi::Function::New(env, group_advantage));
   exports.Set("rmsNorm", Napi::Function::New(env, rms_norm_kernel));
   exports.Set("layerNorm", Napi::Function::New(env, layer_norm_kernel));
@@ -71,6 +72,10 @@ static Napi::Object define_exports(Napi::Env env, Napi::Object exports) {
   exports.Set("tokenLogp", Napi::Function::New(env, token_logp_kernel));
   exports.Set("kernelBackward", Napi::Function::New(env, kernel_backward));
   exports.Set("adamw", Napi::Function::New(env, adamw_kernel));
+  exports.Set("gdpo", Napi::Function::New(env, gdpo));
+  exports.Set("whiten", Napi::Function::New(env, whiten));
+  exports.Set("gae", Napi::Function::New(env, gae));
+  exports.Set("importanceRatio", Napi::Function::New(env, importance_ratio));
   exports.Set("resizeBicubic", Napi::Function::New(env, resize_bicubic));
   return exports;
 }

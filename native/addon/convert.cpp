@@ -195,6 +195,10 @@ Napi::Value floats_to_js(Napi::Env env, const std::vector<float>& values) {
   return typed_to_js(env, values.data(), values.size());
 }
 
+Napi::Value bytes_to_js(Napi::Env env, const std::vector<uint8_t>& values) {
+  return typed_to_js(env, values.data(), values.size());
+}
+
 Napi::Value ints_to_js(Napi::Env env, const std::vector<int32_t>& values) {
   return typed_to_js(env, values.data(), values.size());
 }

@@ -61,6 +61,7 @@ GenerateOptions generate_options(const Field& options);
 OptimizerOptions optimizer_options(const Field& options);
 
 Napi::Value floats_to_js(Napi::Env env, const std::vector<float>& values);
+Napi::Value bytes_to_js(Napi::Env env, const std::vector<uint8_t>& values);
 Napi::Value ints_to_js(Napi::Env env, const std::vector<int32_t>& values);
 Napi::Value score_to_js(Napi::Env env, const ScoreOutput& out);
 Napi::Value generated_to_js(Napi::Env env, const std::vector<Generated>& all);

@@ -1,47 +1,56 @@
 #include "addon/kernels.h"
 
-#include <cstring>
-
 #include "addon/policy_loss_call.h"
+#include "ops/gae/gae.h"
 #include "ops/group_advantage/group_advantage.h"
+#include "ops/importance/importance.h"
 #include "ops/resize/resize.h"
 
 namespace rft {
+namespace {
 
-PolicyLossInput policy_loss_input(const Field& f) {
-  PolicyLossInput in;
-  in.advantages = f["advantages"].floats();
-  in.weights = f["weights"].floats();
-  if (!f["oldLogp"].is_null()) in.old_logp = f["oldLogp"].floats();
-  if (!f["refLogp"].is_null()) in.ref_logp = f["refLogp"].floats();
-  in.params = {float(f["clipLow"].number()), float(f["clipHigh"].number()), float(f["klCoef"].number())};
-  return in;
-}
-
-PolicyLossOutput policy_loss_call(const std::vector<float>& logp, const PolicyLossInput& in) {
-  const size_t n = logp.size();
-  for (const auto* column : {&in.advantages, &in.weights})
-    expect(column->size() == n, "policy_loss", concat(n, " values in every column"), column->size());
-  for (const auto* column : {&in.old_logp, &in.ref_logp})
-    expect(column->empty() || column->size() == n, "policy_loss", concat(n, " values in every column"), column->size());
-  PolicyLossOutput out{std::vector<float>(n), std::vector<float>(n), std::vector<float>(n), std::vector<uint8_t>(n)};
-  ops::policy_loss(int64_t(n),
-                   {logp.data(), in.advantages.data(), in.old_logp.empty() ? nullptr : in.old_logp.data(),
-                    in.ref_logp.empty() ? nullptr : in.ref_logp.data(), in.weights.data()},
-                   in.params, {out.loss.data(), out.dlogp.data(), out.kl.data(), out.clipped.data()});
+// Offsets of completions: ascending from 0 to n.
+std::vector<int32_t> offsets(const Field& f, size_t n) {
+  auto out = f.ints();
+  bool ok = !out.empty() && out.front() == 0 && size_t(out.back()) == n;
+  for (size_t i = 1; i < out.size(); ++i) ok = ok && out[i - 1] <= out[i];
+  expect(ok, f.path(), concat("ascending offsets from 0 to ", n), "others");
   return out;
 }
 
-Napi::Value policy_loss_to_js(Napi::Env env, const PolicyLossOutput& out) {
-  auto o = Napi::Object::New(env);
-  o.Set("loss", floats_to_js(env, out.loss));
-  o.Set("dlogp", floats_to_js(env, out.dlogp));
-  o.Set("kl", floats_to_js(env, out.kl));
-  auto clipped = Napi::Uint8Array::New(env, out.clipped.size());
-  if (!out.clipped.empty()) std::memcpy(clipped.Data(), out.clipped.data(), out.clipped.size());
-  o.Set("clipped", clipped);
-  return o;
+template <class T>
+void same_length(const std::vector<T>& column, size_t n, const char* where) {
+  expect(column.size() == n, where, concat(n, " values"), column.size());
 }
+
+ops::Normalised normalised(const Field& options) {
+  const std::string scale = options["scale"].text();
+  expect(scale == "group" || scale == "batch" || scale == "none", options["scale"].path(), "group, batch or none",
+         scale);
+  return {scale == "group"   ? ops::AdvantageScale::Group
+          : scale == "batch" ? ops::AdvantageScale::Batch
+                             : ops::AdvantageScale::None,
+          options["eps"].number()};
+}
+
+ops::AdvantageRule advantage_rule(const Field& options) {
+  const std::string kind = options["kind"].text();
+  if (kind == "group") return normalised(options);
+  if (kind == "rloo") return ops::LeaveOneOut{};
+  if (kind == "opo") return ops::LengthMean{};
+  if (kind == "gpg") return ops::Gpg{};
+  if (kind == "pass-at-k") return ops::PassAtK{options["eps"].number()};
+  if (kind == "remax") return ops::Baseline{};
+  fail(options["kind"].path(), "one of group, rloo, opo, gpg, pass-at-k, remax", kind);
+}
+
+int ddof_of(const Field& options) {
+  const int64_t ddof = options["ddof"].is_null() ? 1 : options["ddof"].integer();
+  expect(ddof == 0 || ddof == 1, options["ddof"].path(), "0 or 1", ddof);
+  return int(ddof);
+}
+
+}  // namespace
 
 // policyLoss(logp, input)
 Napi::Value policy_loss(const Napi::CallbackInfo& info) {
@@ -51,22 +60,109 @@ Napi::Value policy_loss(const Napi::CallbackInfo& info) {
   });
 }
 
-// groupAdvantage(rewards, groupIds, { scale, eps })
+// valueLoss(values, input)
+Napi::Value value_loss(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return value_loss_to_js(
+        info.Env(), value_loss_call(Field(info[0], "values").floats(), value_loss_input(Field(info[1], "input"))));
+  });
+}
+
+// groupAdvantage(rewards, groupIds, { kind, .. , lengths?, baselines? })
 Napi::Value group_advantage(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const auto rewards = Field(info[0], "rewards").floats();
     const auto groups = Field(info[1], "groupIds").ints();
     const Field options(info[2], "options");
-    const std::string scale = options["scale"].text();
-    expect(groups.size() == rewards.size(), "groupIds", concat(rewards.size(), " values, one per reward"),
-           groups.size());
-    expect(scale == "group" || scale == "batch" || scale == "none", "scale", "group, batch or none", scale);
-    const auto kind = scale == "group"   ? ops::AdvantageScale::Group
-                      : scale == "batch" ? ops::AdvantageScale::Batch
-                                         : ops::AdvantageScale::None;
-    std::vector<float> out(rewards.size());
-    ops::group_advantage(int64_t(rewards.size()), rewards.data(), groups.data(), kind, float(options["eps"].number()),
-                         out.data());
+    const size_t n = rewards.size();
+    same_length(groups, n, "groupIds");
+    const auto rule = advantage_rule(options);
+    std::vector<int32_t> lengths;
+    std::vector<float> baselines;
+    if (std::holds_alternative<ops::LengthMean>(rule)) same_length(lengths = options["lengths"].ints(), n, "lengths");
+    if (std::holds_alternative<ops::Baseline>(rule))
+      same_length(baselines = options["baselines"].floats(), n, "baselines");
+    std::vector<float> out(n);
+    ops::group_advantage(int64_t(n),
+                         {rewards.data(), groups.data(), lengths.empty() ? nullptr : lengths.data(),
+                          baselines.empty() ? nullptr : baselines.data()},
+                         rule, ddof_of(options), out.data());
+    return floats_to_js(info.Env(), out);
+  });
+}
+
+// gdpo(rewards (K,B), weights (K), groupIds (B), { scale, eps, ddof })
+Napi::Value gdpo(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto rewards = Field(info[0], "rewards").floats(), weights = Field(info[1], "weights").floats();
+    const auto groups = Field(info[2], "groupIds").ints();
+    const Field options(info[3], "options");
+    same_length(rewards, weights.size() * groups.size(), "rewards");
+    std::vector<float> out(groups.size());
+    ops::gdpo(int64_t(weights.size()), int64_t(groups.size()), rewards.data(), weights.data(), groups.data(),
+              normalised(options), ddof_of(options), out.data());
+    return floats_to_js(info.Env(), out);
+  });
+}
+
+// whiten(values, counts | null, { shiftMean })
+Napi::Value whiten(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto values = Field(info[0], "values").floats();
+    const Field counts_field(info[1], "counts");
+    const auto counts = counts_field.is_null() ? std::vector<int32_t>() : counts_field.ints();
+    if (!counts_field.is_null()) same_length(counts, values.size(), "counts");
+    std::vector<float> out(values.size());
+    ops::whiten(int64_t(values.size()), values.data(), counts_field.is_null() ? nullptr : counts.data(),
+                Field(info[2], "options")["shiftMean"].boolean(), out.data());
+    return floats_to_js(info.Env(), out);
+  });
+}
+
+// gae({ rewards, values, mask, sequences }, { gamma, lambda }): { advantages, returns }
+Napi::Value gae(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Field in(info[0], "input"), options(info[1], "options");
+    const auto rewards = in["rewards"].floats();
+    const size_t n = rewards.size();
+    const auto sequences = offsets(in["sequences"], n);
+    const auto values = in["values"].is_null() ? std::vector<float>() : in["values"].floats();
+    const auto mask = in["mask"].is_null() ? std::vector<uint8_t>() : in["mask"].bytes();
+    if (!in["values"].is_null()) same_length(values, n, "values");
+    if (!in["mask"].is_null()) same_length(mask, n, "mask");
+    std::vector<float> advantages(n), returns(n);
+    ops::gae({rewards.data(), values.empty() ? nullptr : values.data(), mask.empty() ? nullptr : mask.data(),
+              sequences.data(), int64_t(sequences.size()) - 1},
+             options["gamma"].number(), options["lambda"].number(), advantages.data(), returns.data());
+    auto o = Napi::Object::New(info.Env());
+    o.Set("advantages", floats_to_js(info.Env(), advantages));
+    o.Set("returns", floats_to_js(info.Env(), returns));
+    return o;
+  });
+}
+
+// importanceRatio({ oldLogp, sampledLogp, mask, sequences }, { level, bound, low, high })
+Napi::Value importance_ratio(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Field in(info[0], "input"), options(info[1], "options");
+    const auto old_logp = in["oldLogp"].floats(), sampled = in["sampledLogp"].floats();
+    const size_t n = old_logp.size();
+    const auto sequences = offsets(in["sequences"], n);
+    const auto mask = in["mask"].is_null() ? std::vector<uint8_t>() : in["mask"].bytes();
+    same_length(sampled, n, "sampledLogp");
+    if (!in["mask"].is_null()) same_length(mask, n, "mask");
+    const std::string level = options["level"].text(), bound = options["bound"].text();
+    expect(level == "token" || level == "sequence-product" || level == "sequence-geometric", options["level"].path(),
+           "token, sequence-product or sequence-geometric", level);
+    expect(bound == "truncate" || bound == "mask", options["bound"].path(), "truncate or mask", bound);
+    std::vector<float> out(n);
+    ops::importance_ratio({old_logp.data(), sampled.data(), mask.empty() ? nullptr : mask.data(), sequences.data(),
+                           int64_t(sequences.size()) - 1},
+                          level == "token"              ? ops::ImportanceLevel::Token
+                          : level == "sequence-product" ? ops::ImportanceLevel::SequenceProduct
+                                                        : ops::ImportanceLevel::SequenceGeometric,
+                          bound == "mask" ? ops::ImportanceBound::Mask : ops::ImportanceBound::Truncate,
+                          options["low"].number(), options["high"].number(), out.data());
     return floats_to_js(info.Env(), out);
   });
 }

@@ -46,7 +46,8 @@ Napi::Value ModelObject::forward_backward(const Napi::CallbackInfo& info) {
     auto [score, pending] = rft::forward(s->model, ctx, pack, head, pass.recompute);
     Out out{std::move(score), {}};
     if (loss.policy) out.policy = policy_loss_call(out.score.logp, *loss.policy);
-    rft::backward(ctx, pending, out.policy ? out.policy->dlogp : loss.dlogp, loss.dentropy);
+    rft::backward(ctx, pending, out.policy ? out.policy->dlogp : loss.dlogp,
+                  loss.policy ? loss.policy->entropy_weights : loss.dentropy);
     return out;
       },
       [](Napi::Env env, Out& out) -> Napi::Value {

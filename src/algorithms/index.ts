@@ -1,7 +1,24 @@
 /** The mathematics of reinforcement fine-tuning in plain TypeScript: pure functions of numbers. */
 
-export { type AdvantageScale, type GroupAdvantageOptions, groupAdvantage, meanStd } from './advantage/group.ts'
-export { k3, MAX_LOG_RATIO } from './kl/k3.ts'
-export { type Aggregation, aggregationWeights } from './loss/aggregate.ts'
-export { type ClipLossInput, type ClipLossOutput, clipLoss } from './loss/clip.ts'
+export {
+  type AdvantageOptions,
+  type AdvantageScale,
+  meanStd,
+  type RewardColumns,
+} from './advantage/define.ts'
+export { gae } from './advantage/gae.ts'
+export { gdpo, standardize } from './advantage/gdpo.ts'
+export { groupAdvantage } from './advantage/group_advantage.ts'
+export { groupRules } from './advantage/index.ts'
+export { whiten } from './advantage/whiten.ts'
+export type { KlEstimator } from './kl/estimators.ts'
+export { klEstimators } from './kl/index.ts'
+export { type Aggregation, aggregations, aggregationWeights, type BatchTotals, totalsOf } from './loss/aggregate.ts'
+export { MAX_LOG_RATIO } from './loss/define.ts'
+export { losses } from './loss/index.ts'
+export { type PolicyLossColumns, type PolicyLossColumnsOut, policyLoss } from './loss/policy_loss.ts'
+export { explainedVariance, valueLoss } from './loss/value.ts'
+export { covariances, largestCovariances, sampledCovariances } from './mask/covariance.ts'
+export { highEntropyMask } from './mask/entropy.ts'
+export { importanceRatio } from './mask/importance.ts'
 export { learningRate, type Schedule, type ScheduleKind } from './schedule.ts'

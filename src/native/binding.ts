@@ -8,11 +8,15 @@ import type {
   AdamWOptions,
   DeviceName,
   ForwardBackwardOutput,
+  GaeInput,
   Generated,
   GenerateOptions,
   GenerateProgress,
   GenerateRequest,
+  GroupAdvantageRule,
   HeadRows,
+  ImportanceInput,
+  ImportanceOptions,
   LossInput,
   MemoryReport,
   MemoryState,
@@ -27,7 +31,11 @@ import type {
   ScoreOutput,
   TensorSink,
   TensorSource,
+  ValueLossInput,
+  ValueLossOutput,
 } from './types.ts'
+
+export type NormalisedRule = Omit<Extract<GroupAdvantageRule, { kind: 'group' }>, 'kind'>
 
 /** An opaque flag that stops the call it was given to. */
 export type AbortFlag = { readonly __abort: unique symbol }
@@ -100,11 +108,12 @@ export interface NativeModule {
   createAbort(): AbortFlag
   abort(flag: AbortFlag): void
   policyLoss(logp: Float32Array, input: PolicyLossInput): PolicyLossOutput
-  groupAdvantage(
-    rewards: Float32Array,
-    groupIds: Int32Array,
-    options: { scale: 'group' | 'batch' | 'none'; eps: number },
-  ): Float32Array
+  valueLoss(values: Float32Array, input: ValueLossInput): ValueLossOutput
+  groupAdvantage(rewards: Float32Array, groupIds: Int32Array, rule: GroupAdvantageRule): Float32Array
+  gdpo(rewards: Float32Array, weights: Float32Array, groupIds: Int32Array, rule: NormalisedRule): Float32Array
+  whiten(values: Float32Array, counts: Int32Array | null, options: { shiftMean: boolean }): Float32Array
+  gae(input: GaeInput, options: { gamma: number; lambda: number }): { advantages: Float32Array; returns: Float32Array }
+  importanceRatio(input: ImportanceInput, options: ImportanceOptions): Float32Array
   rmsNorm(x: Float32Array, w: Float32Array, eps: number, wanted: boolean[]): Promise<KernelOutput>
   layerNorm(x: Float32Array, w: Float32Array, b: Float32Array, eps: number, wanted: boolean[]): Promise<KernelOutput>
   attention(

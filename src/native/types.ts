@@ -148,18 +148,57 @@ export interface ScoreOutput {
 
 // ------------------------------------------------------------------ losses
 
-/** Per-token columns (N) of the clipped-ratio loss; see native/ops/policy_loss. */
-export interface PolicyLossInput {
-  advantages: Float32Array
-  /** Log-prob under the policy that sampled; `null` = on-policy, the ratio is exactly 1. */
-  oldLogp: Float32Array | null
-  /** Log-prob under the reference; `null` = no KL term. */
-  refLogp: Float32Array | null
-  /** Aggregation weight x loss mask: total = sum_i weight_i * loss_i. */
-  weights: Float32Array
+/** Bounds of a ratio: clipped below 1 - clipLow and above 1 + clipHigh. */
+export interface ClipBounds {
   clipLow: number
   clipHigh: number
-  klCoef: number
+  /** For A < 0 the loss is at most dualClip x |A|; `null` = off. */
+  dualClip: number | null
+  /** The unclipped branch sees at most this ratio (two-sided clip); `null` = off. */
+  ratioCap: number | null
+}
+
+/** A policy loss and its constants; one formula each in native/ops/policy_loss and src/algorithms/loss. */
+export type PolicyObjective =
+  | ({ kind: 'clip' | 'clip-cov' | 'gspo' | 'luspo' | 'gspo-token' | 'sequence-product' } & ClipBounds)
+  | { kind: 'cispo'; bound: 'absolute' | 'relative'; clipLow: number; clipHigh: number }
+  | { kind: 'reinforce' }
+  | { kind: 'sapo'; tauPositive: number; tauNegative: number }
+  | { kind: 'gmpo'; clipLow: number; clipHigh: number }
+  | { kind: 'vespo'; kPositive: number; lambdaPositive: number; kNegative: number; lambdaNegative: number }
+  | { kind: 'kl-cov'; covCoef: number }
+
+export type KlEstimatorName = 'k1' | 'k2' | 'k3' | 'k3-k2'
+
+/** Columns (N), one value per trained token; what is left out is off. See native/ops/policy_loss. */
+export interface PolicyLossInput {
+  loss: PolicyObjective
+  advantages: Float32Array
+  /** Aggregation weight x loss mask: total = sum_i weight_i * loss_i. */
+  weights: Float32Array
+  /** Log-prob under the policy that sampled; `null` = on-policy, the ratio is exactly 1. */
+  oldLogp: Float32Array | null
+  /** KL term against a reference; added after every mask and weight. */
+  kl?: {
+    refLogp: Float32Array
+    /** One for all tokens, or (N). */
+    coef: number | Float32Array
+    estimator: KlEstimatorName
+    /** Multiply the term by the ratio. */
+    biasCorrected: boolean
+  } | null
+  /** Factor of the loss: weight of this token against the sampler that drew it. */
+  importance?: Float32Array | null
+  /** 0 = the token has no loss, only its KL term. */
+  keep?: Uint8Array | null
+  /** Tokens that pay the price of `kl-cov`. */
+  selected?: Uint8Array | null
+  /** Completions of negative advantage whose mean(sampled - logp) is above the threshold have no loss. */
+  offPolicy?: { sampledLogp: Float32Array; threshold: number } | null
+  /** d(total)/d(entropy) per token; negative = entropy bonus. Used by `forwardBackward`. */
+  entropyWeights?: Float32Array | null
+  /** (B + 1) offsets of the completions; needed by `offPolicy` and by losses of whole completions. */
+  sequences?: Int32Array | null
 }
 
 /** What one token contributed. */
@@ -168,10 +207,67 @@ export interface PolicyLossOutput {
   loss: Float32Array
   /** (N) d(total)/d(logp). */
   dlogp: Float32Array
-  /** (N) k3 estimate against the reference, 0 without one. */
+  /** (N) the estimate against the reference, 0 without one. */
   kl: Float32Array
-  /** (N) 0 = not clipped, 1 = clipped at the low bound, 2 = at the high bound. */
+  /** (N) 0 = not clipped, 1 = at the low bound, 2 = at the high bound, 3 = at the dual bound or the cap. */
   clipped: Uint8Array
+}
+
+/** Columns (N) of the value loss 1/2 max((v - R)^2, (clip(v, old - clip, old + clip) - R)^2). */
+export interface ValueLossInput {
+  returns: Float32Array
+  /** `null` = no clip. */
+  oldValues: Float32Array | null
+  weights: Float32Array
+  clip: number
+}
+
+export interface ValueLossOutput {
+  /** (N) unweighted. */
+  loss: Float32Array
+  /** (N) d(total)/d(value). */
+  dvalue: Float32Array
+  /** (N) 1 where the clipped branch is larger. */
+  clipped: Uint8Array
+}
+
+/** How the rewards of a group become advantages; native/ops/group_advantage/rules.h. */
+export type GroupAdvantageRule =
+  | { kind: 'group'; scale: 'group' | 'batch' | 'none'; eps: number; ddof?: 0 | 1 }
+  | { kind: 'rloo' | 'gpg' }
+  | { kind: 'pass-at-k'; eps: number; ddof?: 0 | 1 }
+  /** `lengths` (B): trained tokens per completion. */
+  | { kind: 'opo'; lengths: Int32Array }
+  /** `baselines` (B): reward of the prompt's greedy completion, NaN = none. */
+  | { kind: 'remax'; baselines: Float32Array }
+
+export interface GaeInput {
+  /** (N) */
+  rewards: Float32Array
+  /** (N); `null` = 0, and the returns are discounted rewards. */
+  values: Float32Array | null
+  /** (N) 1 = trained row, 0 = stepped over; `null` = all. */
+  mask: Uint8Array | null
+  /** (B + 1) offsets of the completions. */
+  sequences: Int32Array
+}
+
+export type ImportanceLevel = 'token' | 'sequence-product' | 'sequence-geometric'
+
+export interface ImportanceOptions {
+  level: ImportanceLevel
+  /** truncate: clamp to [low, high]. mask: 0 outside of it. */
+  bound: 'truncate' | 'mask'
+  low: number
+  high: number
+}
+
+export interface ImportanceInput {
+  oldLogp: Float32Array
+  /** NaN = not reported: no correction. */
+  sampledLogp: Float32Array
+  mask: Uint8Array | null
+  sequences: Int32Array
 }
 
 export type LossInput = { policy: PolicyLossInput } | { dlogp: Float32Array; dentropy?: Float32Array }

@@ -14,12 +14,14 @@ namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr double kOff = std::numeric_limits<double>::infinity();
 
 // ------------------------------------------------------------------ policy_loss
 
 struct LossCase {
   Floats logp, advantages, old_logp, ref_logp, weights;
-  PolicyLossParams params{0.2f, 0.28f, 0.04f};
+  double low = 0.8, high = 1.28;
+  float kl_coef = 0.04f;
 };
 
 struct LossResult {
@@ -30,10 +32,17 @@ struct LossResult {
 LossResult run(const LossCase& c) {
   const size_t n = c.logp.size();
   LossResult r{Floats(n, kNan), Floats(n, kNan), Floats(n, kNan), std::vector<uint8_t>(n, 99)};
-  policy_loss(int64_t(n),
-              {c.logp.data(), c.advantages.data(), c.old_logp.empty() ? nullptr : c.old_logp.data(),
-               c.ref_logp.empty() ? nullptr : c.ref_logp.data(), c.weights.data()},
-              c.params, {r.loss.data(), r.dlogp.data(), r.kl.data(), r.clipped.data()});
+  const Floats coef(n, c.kl_coef);
+  PolicyLossColumns in{};
+  in.logp = c.logp.data();
+  in.advantages = c.advantages.data();
+  in.weights = c.weights.data();
+  in.old_logp = c.old_logp.empty() ? nullptr : c.old_logp.data();
+  in.ref_logp = c.ref_logp.empty() ? nullptr : c.ref_logp.data();
+  in.kl_coef = coef.data();
+  PolicyLossParams params;
+  params.objective = Clip{c.low, c.high, kOff, kOff};
+  policy_loss(int64_t(n), in, params, {r.loss.data(), r.dlogp.data(), r.kl.data(), r.clipped.data()});
   return r;
 }
 
@@ -57,9 +66,8 @@ double k3_reference(double logp, double ref) { return std::expm1(ref - logp) - (
 
 double loss_reference(const LossCase& c, size_t i, double logp) {
   const double ratio = c.old_logp.empty() ? std::exp(logp - c.logp[i]) : std::exp(logp - c.old_logp[i]);
-  const double low = 1 - double(c.params.clip_low), high = 1 + double(c.params.clip_high), A = c.advantages[i];
-  const double loss = -std::min(ratio * A, std::clamp(ratio, low, high) * A);
-  return c.ref_logp.empty() ? loss : loss + double(c.params.kl_coef) * k3_reference(logp, c.ref_logp[i]);
+  const double A = c.advantages[i], loss = -std::min(ratio * A, std::clamp(ratio, c.low, c.high) * A);
+  return c.ref_logp.empty() ? loss : loss + double(c.kl_coef) * k3_reference(logp, c.ref_logp[i]);
 }
 
 std::string check_loss(const LossCase& c) {
@@ -120,7 +128,7 @@ void test_policy_loss_values() {
 
   verify("policy_loss differentiates the unclipped branch on a tie", [] {
     LossCase c = single(-1, 2, -1);
-    c.params = {0, 0, 0};
+    c.low = c.high = 1;
     return compare_bits("dlogp", run(c).dlogp, {-2.0f});
   });
 
@@ -182,7 +190,7 @@ void test_policy_loss_edges() {
     const LossResult all = run(c);
     for (size_t i : {size_t(0), size_t(4096), size_t(10006)}) {
       const LossResult one =
-          run({{c.logp[i]}, {c.advantages[i]}, {c.old_logp[i]}, {c.ref_logp[i]}, {c.weights[i]}, c.params});
+          run({{c.logp[i]}, {c.advantages[i]}, {c.old_logp[i]}, {c.ref_logp[i]}, {c.weights[i]}});
       if (one.loss[0] != all.loss[i] || one.dlogp[0] != all.dlogp[i] || one.kl[0] != all.kl[i])
         return concat("row ", i, " differs alone");
     }
@@ -193,9 +201,10 @@ void test_policy_loss_edges() {
 // ------------------------------------------------------------------ group_advantage
 
 Floats advantages_of(const Floats& rewards, const std::vector<int32_t>& groups, AdvantageScale scale,
-                     float eps = 1e-4f) {
+                     double eps = 1e-4) {
   Floats out(rewards.size(), kNan);
-  group_advantage(int64_t(rewards.size()), rewards.data(), groups.data(), scale, eps, out.data());
+  group_advantage(int64_t(rewards.size()), {rewards.data(), groups.data(), nullptr, nullptr}, Normalised{scale, eps}, 1,
+                  out.data());
   return out;
 }
 
@@ -235,7 +244,7 @@ void test_group_advantage() {
         groups.push_back(int32_t(random.below(40)) - 20);
       }
       return compare("advantages", advantages_of(rewards, groups, scale),
-                     advantage_reference(rewards, groups, scale, double(1e-4f)), 1, 1e-6);
+                     advantage_reference(rewards, groups, scale, 1e-4), 1, 1e-6);
     });
   verify("group_advantage of 1 0 0 1", [] {
     const double a = 0.5 / (std::sqrt(1.0 / 3) + 1e-4);
@@ -247,7 +256,7 @@ void test_group_advantage() {
     const std::vector<int32_t> groups = {1, 1, 1, 1, 1, 1, 1, 2, 3, 1};
     std::string detail;
     for (auto scale : {AdvantageScale::Group, AdvantageScale::Batch, AdvantageScale::None})
-      for (float eps : {1e-4f, 0.0f})
+      for (float eps : {1e-4, 0.0})
         detail += compare_bits("advantages", advantages_of(rewards, groups, scale, eps), Floats(10));
     return detail;
   });

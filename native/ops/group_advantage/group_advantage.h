@@ -1,13 +1,35 @@
-// Group-normalised advantages. Maths: group_advantage.cpp.
+// Advantages of completions compared within the completions of one prompt. Maths: rules.h, group_advantage.cpp.
 #pragma once
 #include <cstdint>
+#include <variant>
+
+#include "ops/group_advantage/rules.h"
 
 namespace rft::ops {
 
-enum class AdvantageScale { Group, Batch, None };
+using AdvantageRule = std::variant<Normalised, LeaveOneOut, LengthMean, Gpg, PassAtK, Baseline>;
 
-// rewards (B), NaN = no value; groups (B), equal ids = completions of one prompt, in any order -> advantages (B).
-void group_advantage(int64_t B, const float* rewards, const int32_t* groups, AdvantageScale scale, float eps,
-                     float* advantages);
+// (B) each.
+struct RewardColumns {
+  const float* rewards;    // NaN = no value
+  const int32_t* groups;   // equal ids = completions of one prompt, in any order
+  const int32_t* lengths;  // trained tokens; for LengthMean
+  const float* baselines;  // for Baseline; NaN = no value: the row's advantage is 0
+};
+
+// ddof: subtracted from the count in a variance (1 = Bessel's correction). -> advantages (B)
+void group_advantage(int64_t B, const RewardColumns& in, const AdvantageRule& rule, int ddof, float* advantages);
+
+// GDPO: each of K rewards normalised by itself, a_k = (r_k - mean_g) / (std + eps), then summed with weights, then
+// standardised over the batch with the same eps. rewards (K,B), weights (K) -> advantages (B)
+void gdpo(int64_t K, int64_t B, const float* rewards, const float* weights, const int32_t* groups,
+          const Normalised& rule, int ddof, float* advantages);
+
+// (x - mean) / (std + eps) over the values that are not NaN; those become 0. In place.
+void standardize(int64_t n, float* x, double eps, int ddof);
+
+// masked_whiten: (x - mean) / sqrt(var + 1e-8) over rows weighted by `counts` (how many tokens carry the value; 0 =
+// none, the row becomes 0), var with Bessel's correction. nullptr = one each. shift_mean = false keeps the mean.
+void whiten(int64_t n, const float* x, const int32_t* counts, bool shift_mean, float* out);
 
 }  // namespace rft::ops
