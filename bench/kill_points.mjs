@@ -89,7 +89,7 @@ async function prepare({ folder, dist, steps }) {
   const config = {
     model: { path: path.join(folder, 'model') },
     data: { train: [path.join(folder, 'data', 'train.jsonl')] },
-    algorithm: { miniBatches: 2, klCoef: 0.05 },
+    algorithm: { miniBatches: 2, kl: { coef: 0.05 } },
     rollout: { promptsPerStep: 2, groupSize: 4, maxNewTokens: 8 },
     rewards: [{ file: path.join(folder, 'vowels.mjs') }],
     optimizer: { lr: 1e-3 },

@@ -14,6 +14,7 @@ export {
   groupAdvantage,
   importanceRatio,
   policyLoss,
+  standardize,
   valueLoss,
   whiten,
 } from './native/kernels.ts'

@@ -73,6 +73,7 @@ static Napi::Object define_exports(Napi::Env env, Napi::Object exports) {
   exports.Set("kernelBackward", Napi::Function::New(env, kernel_backward));
   exports.Set("adamw", Napi::Function::New(env, adamw_kernel));
   exports.Set("gdpo", Napi::Function::New(env, gdpo));
+  exports.Set("standardize", Napi::Function::New(env, standardize));
   exports.Set("whiten", Napi::Function::New(env, whiten));
   exports.Set("gae", Napi::Function::New(env, gae));
   exports.Set("importanceRatio", Napi::Function::New(env, importance_ratio));

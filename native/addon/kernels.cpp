@@ -105,6 +105,16 @@ Napi::Value gdpo(const Napi::CallbackInfo& info) {
   });
 }
 
+// standardize(values, { eps, ddof })
+Napi::Value standardize(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    auto values = Field(info[0], "values").floats();
+    const Field options(info[1], "options");
+    ops::standardize(int64_t(values.size()), values.data(), options["eps"].number(), ddof_of(options));
+    return floats_to_js(info.Env(), values);
+  });
+}
+
 // whiten(values, counts | null, { shiftMean })
 Napi::Value whiten(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {

@@ -8,6 +8,7 @@ Napi::Value policy_loss(const Napi::CallbackInfo& info);
 Napi::Value value_loss(const Napi::CallbackInfo& info);
 Napi::Value group_advantage(const Napi::CallbackInfo& info);
 Napi::Value gdpo(const Napi::CallbackInfo& info);
+Napi::Value standardize(const Napi::CallbackInfo& info);
 Napi::Value whiten(const Napi::CallbackInfo& info);
 Napi::Value gae(const Napi::CallbackInfo& info);
 Napi::Value importance_ratio(const Napi::CallbackInfo& info);

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "addon/convert.h"
+#include "base/parallel_for.h"
 
 namespace rft {
 
@@ -34,6 +35,7 @@ Napi::Function ModelObject::define(Napi::Env env) {
                       InstanceMethod<&ModelObject::load>("load"),
                       InstanceMethod<&ModelObject::save>("save"),
                       InstanceMethod<&ModelObject::copy_from>("copyFrom"),
+                      InstanceMethod<&ModelObject::mix_from>("mixFrom"),
                       InstanceMethod<&ModelObject::init_adapters>("initAdapters"),
                       InstanceMethod<&ModelObject::merge_adapters>("mergeAdapters"),
                       InstanceMethod<&ModelObject::parameters>("parameters"),
@@ -121,6 +123,26 @@ Napi::Value ModelObject::copy_from(const Napi::CallbackInfo& info) {
       if (source.shape() != p.value.shape())
         fail("copyFrom " + p.name, to_string(p.value.shape()), to_string(source.shape()));
       if (p.value.raw()) std::memcpy(p.value.raw(), source.raw(), p.value.bytes());
+    }
+  });
+}
+
+// mixFrom(other, share): parameters of both become share x other + (1 - share) x own
+Napi::Value ModelObject::mix_from(const Napi::CallbackInfo& info) {
+  const float share = float(Field(info[1], "share").number());
+  return submit_void(info, 2, [to = state(info.Env()), from = from(info[0]), share](Job&) {
+    to->model.images().clear();
+    for (auto& p : to->model.weights().all()) {
+      if (!from->model.weights().has(p.name)) continue;
+      const Tensor& source = from->model.weights().at(p.name).value;
+      if (source.shape() != p.value.shape())
+        fail("mixFrom " + p.name, to_string(p.value.shape()), to_string(source.shape()));
+      if (!p.value.raw()) continue;
+      float* own = p.value.f32();
+      const float* other = source.f32();
+      parallel_ranges(p.value.count(), 16384, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) own[i] = share * other[i] + (1.0f - share) * own[i];
+      });
     }
   });
 }

@@ -55,12 +55,11 @@ PolicyLossOutput policy_loss_call(const std::vector<float>& logp, const PolicyLo
     check_length(*column, n, "policy_loss");
   for (const auto* column : {&in.keep, &in.selected}) check_length(*column, n, "policy_loss");
   PolicyLossOutput out{std::vector<float>(n), std::vector<float>(n), std::vector<float>(n), std::vector<uint8_t>(n)};
-  ops::policy_loss(
-      int64_t(n),
-      {logp.data(), in.advantages.data(), in.weights.data(), or_null(in.old_logp), or_null(in.ref_logp),
-       or_null(in.kl_coef), or_null(in.importance), or_null(in.sampled_logp), or_null(in.keep), or_null(in.selected),
-       or_null(in.sequences), int64_t(in.sequences.size()) - 1},
-      in.params, {out.loss.data(), out.dlogp.data(), out.kl.data(), out.clipped.data()});
+  ops::policy_loss(int64_t(n),
+                   {logp.data(), in.advantages.data(), in.weights.data(), or_null(in.old_logp), or_null(in.ref_logp),
+                    or_null(in.kl_coef), or_null(in.importance), or_null(in.sampled_logp), or_null(in.keep),
+                    or_null(in.selected), or_null(in.sequences), int64_t(in.sequences.size()) - 1},
+                   in.params, {out.loss.data(), out.dlogp.data(), out.kl.data(), out.clipped.data()});
   return out;
 }
 

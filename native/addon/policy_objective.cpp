@@ -26,24 +26,31 @@ ops::Cispo cispo(const Field& f) {
 }
 
 using Reader = std::function<ops::PolicyObjective(const Field&)>;
-const std::map<std::string, Reader> kObjectives = {
-    {"clip", clip},
-    {"clip-cov", clip},
-    {"gspo", [](const Field& f) { return ops::Gspo{clip(f)}; }},
-    {"luspo", [](const Field& f) { return ops::Gspo{clip(f)}; }},
-    {"sequence-product", [](const Field& f) { return ops::SequenceProduct{clip(f)}; }},
-    {"gspo-token", [](const Field& f) { return ops::GspoToken{clip(f)}; }},
-    {"cispo", cispo},
-    {"reinforce", [](const Field&) { return ops::Reinforce{}; }},
-    {"sapo", [](const Field& f) { return ops::Sapo{f["tauPositive"].number(), f["tauNegative"].number()}; }},
-    {"gmpo", [](const Field& f) { return ops::Gmpo{f["clipLow"].number(), f["clipHigh"].number()}; }},
-    {"vespo",
-     [](const Field& f) {
+const std::map<std::string, Reader> kObjectives =
+    {
+        {"clip", clip},
+        {"clip-cov", clip},
+        {"gspo", [](const Field& f) { return ops::Gspo{clip(f)}; }},
+        {"luspo", [](const Field& f) { return ops::Gspo{clip(f)}; }},
+        {"sequence-product", [](const Field& f) { return ops::SequenceProduct{clip(f)}; }},
+        {"gspo-token", [](const Field& f) { return ops::GspoToken{clip(f)}; }},
+        {"cispo", cispo},
+        {"reinforce", [](const Field&) { return ops::Reinforce{}; }},
+        {"sapo",
+         [](const Field& f) {
+  return ops::Sapo{f["tauPositive"].number(), f["tauNegative"].number()};
+         }},
+        {"gmpo",
+         [](const Field& f) {
+  return ops::Gmpo{f["clipLow"].number(), f["clipHigh"].number()};
+         }},
+                                    {"vespo",
+                                     [](const Field& f) {
   return ops::Vespo{f["kPositive"].number(), f["lambdaPositive"].number(), f["kNegative"].number(),
                     f["lambdaNegative"].number()};
-}},
+                                     }},
     {"kl-cov", [](const Field& f) { return ops::KlCov{f["covCoef"].number()}; }},
-};
+    };
 
 const std::map<std::string, ops::KlEstimator> kEstimators = {
     {"k1", ops::K1{}}, {"k2", ops::K2{}}, {"k3", ops::K3{}}, {"k3-k2", ops::K3K2{}}};

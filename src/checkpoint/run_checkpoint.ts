@@ -5,6 +5,8 @@
  *     config.json  model.safetensors  tokenizer.json  ...    what transformers loads
  *     optimizer.safetensors                                  AdamW moments, fp32
  *     weights.safetensors                                    fp32 weights; only beside a model saved in 16 bits
+ *     critic.safetensors  critic_optimizer.safetensors       PPO with a critic of its own
+ *     reference.safetensors                                  a reference that follows the policy
  *     trainer_state.json                                     everything else that the next step depends on
  *     checksums.json                                         size and hash of all of these
  *
@@ -47,6 +49,15 @@ export interface CheckpointContent {
   source: ModelConfig
   dtype: StorageDtype
   state: TrainerState
+  /** Further models that training changes: a critic, a reference that follows the policy. */
+  companions?: readonly Companion[]
+}
+
+/** A model saved beside the policy, in fp32 under our own parameter names, with its optimizer where it has one. */
+export interface Companion {
+  name: 'critic' | 'reference'
+  model: SavableModel
+  optimizer?: SavableOptimizer
 }
 
 /** A checkpoint whose bytes are all written, not yet under its name. */
@@ -110,11 +121,12 @@ async function writeContent(dir: string, content: CheckpointContent): Promise<vo
   for (const name of await listSideFiles(source.dir))
     await writeSynced(join(dir, name), await readFile(join(source.dir, name)))
   await (source.spec.lora ? writeAdapter(dir, content) : writeModel(dir, content))
-  const moments = model
-    .parameters()
-    .filter((p) => p.trainable)
-    .flatMap(({ name, shape }) => ['m', 'v'].map((m) => ({ name: `${m}.${name}`, shape, dtype: 'F32' as const })))
-  await optimizer.save(join(dir, OPTIMIZER_FILE), buildHeader(moments), moments)
+  await writeMoments(join(dir, OPTIMIZER_FILE), model, optimizer)
+  for (const { name, ...companion } of content.companions ?? []) {
+    await writeWeights(join(dir, `${name}.safetensors`), companion.model)
+    if (companion.optimizer)
+      await writeMoments(join(dir, `${name}_optimizer.safetensors`), companion.model, companion.optimizer)
+  }
   await writeSynced(join(dir, STATE_FILE), `${JSON.stringify(state, null, 2)}\n`)
 }
 
@@ -123,8 +135,21 @@ async function writeModel(dir: string, { model, source, dtype }: CheckpointConte
   await writeSynced(join(dir, 'config.json'), plan.configText)
   await model.save(join(dir, 'model.safetensors'), plan.header, plan.sinks)
   if (dtype === 'F32') return
+  await writeWeights(join(dir, WEIGHTS_FILE), model)
+}
+
+/** Every parameter in fp32 under our own names. */
+async function writeWeights(file: string, model: SavableModel): Promise<void> {
   const weights = model.parameters().map(({ name, shape }) => ({ name, shape, dtype: 'F32' as const }))
-  await model.save(join(dir, WEIGHTS_FILE), buildHeader(weights), weights)
+  await model.save(file, buildHeader(weights), weights)
+}
+
+async function writeMoments(file: string, model: SavableModel, optimizer: SavableOptimizer): Promise<void> {
+  const moments = model
+    .parameters()
+    .filter((p) => p.trainable)
+    .flatMap(({ name, shape }) => ['m', 'v'].map((m) => ({ name: `${m}.${name}`, shape, dtype: 'F32' as const })))
+  await optimizer.save(file, buildHeader(moments), moments)
 }
 
 /** The adapters alone: the model they belong to is where it was. */
@@ -154,6 +179,16 @@ export async function restoreCheckpoint(
     throw new InputError(join(dir, OPTIMIZER_FILE), `${wanted} tensors`, moments.length, 'model.freeze has changed')
   await optimizer.load(moments, state.optimizerSteps)
   return state
+}
+
+/** Puts the companions of a checkpoint back. @throws InputError when one of their files is missing or damaged. */
+export async function restoreCompanions(dir: string, companions: readonly Companion[]): Promise<void> {
+  for (const { name, model, optimizer } of companions) {
+    await model.load(await readSources(join(dir, `${name}.safetensors`)))
+    if (!optimizer) continue
+    const { optimizerSteps } = await readTrainerState(dir)
+    await optimizer.load(await readSources(join(dir, `${name}_optimizer.safetensors`)), optimizerSteps)
+  }
 }
 
 async function readSources(file: string): Promise<TensorSource[]> {

@@ -35,7 +35,7 @@ export function freshState(seed: number, data: string): TrainerState {
   return {
     ...{ version: 2, step: 0, optimizerSteps: 0, rowsSeen: 0, numTokens: 0 },
     ...{ skippedInARow: 0, skipped: 0, rollbacks: 0 },
-    controllers: { klCoef: null, entropyCoef: null },
+    controllers: { klCoef: null, entropyCoef: null, lastEntropy: null },
     ...{ best: null, seed, data },
   }
 }
@@ -54,7 +54,7 @@ export async function readTrainerState(dir: string): Promise<TrainerState> {
     if (!Number.isSafeInteger(state[key]) || (state[key] as number) < 0)
       throw new InputError(`${file} ${key}`, 'an integer >= 0', state[key])
   const controllers = state.controllers as Controllers | null
-  for (const key of ['klCoef', 'entropyCoef'] as const)
+  for (const key of ['klCoef', 'entropyCoef', 'lastEntropy'] as const)
     if (controllers?.[key] !== null && !Number.isFinite(controllers?.[key]))
       throw new InputError(`${file} controllers.${key}`, 'a number or null', controllers?.[key])
   return state as unknown as TrainerState

@@ -1,4 +1,6 @@
 /** Rules that look at several keys at once. Each names the key to change, what it should be, and why. */
+import { advantageKind } from './algorithm.ts'
+import { algorithmChecks } from './algorithm_checks.ts'
 import type { Config } from './schema.ts'
 
 export interface Violation {
@@ -8,12 +10,15 @@ export interface Violation {
 }
 
 export function crossChecks(config: Config): Violation[] {
-  return [...groupChecks(config), ...evaluationChecks(config), ...limitChecks(config)]
+  return [...groupChecks(config), ...algorithmChecks(config), ...evaluationChecks(config), ...limitChecks(config)]
 }
 
+/** Rules that need no second completion to compare with. */
+const aloneIsEnough = new Set(['rloo', 'remax', 'reinforce++', 'gae'])
+
 function* groupChecks({ algorithm, rollout }: Config): Generator<Violation> {
-  if (algorithm.trainer !== 'grpo') return
-  if (rollout.groupSize < 2)
+  if (algorithm.trainer === 'sft') return
+  if (rollout.groupSize < 2 && !aloneIsEnough.has(advantageKind(algorithm)))
     yield {
       path: ['rollout', 'groupSize'],
       expected: 'at least 2 completions per prompt',

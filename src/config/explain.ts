@@ -80,7 +80,7 @@ export function leafKeys(prefix = ''): string[] {
 }
 
 function branches(node: JsonSchema): JsonSchema[] {
-  return [node, ...((node.anyOf ?? []) as JsonSchema[])]
+  return [node, ...((node.anyOf ?? node.oneOf ?? []) as JsonSchema[])]
 }
 
 function child(node: JsonSchema, name: string): JsonSchema | null {
@@ -88,9 +88,19 @@ function child(node: JsonSchema, name: string): JsonSchema | null {
     const items = node.items as JsonSchema
     return /^\d+$/.test(name) ? items : child(items, name)
   }
-  for (const { properties } of branches(node))
-    if (properties && Object.hasOwn(properties, name)) return properties[name] as JsonSchema
-  return null
+  const found = branches(node).filter(({ properties }) => properties && Object.hasOwn(properties, name))
+  const nodes = found.map(({ properties }) => properties![name] as JsonSchema)
+  return nodes.length > 1 ? joined(nodes, found) : (nodes[0] ?? null)
+}
+
+/** One key of several kinds of a section: the kinds it may have, and where its default depends on them. */
+function joined(nodes: readonly JsonSchema[], branches: readonly JsonSchema[]): JsonSchema {
+  const kinds = branches.map(({ properties }) => (properties?.kind as JsonSchema | undefined)?.const)
+  if (nodes.every((node) => node.const !== undefined))
+    return { ...nodes[0], const: undefined, enum: nodes.map((node) => node.const) } as JsonSchema
+  if (new Set(nodes.map((node) => JSON.stringify(node.default))).size < 2) return nodes[0]!
+  const defaults = nodes.map((node, i) => `${kinds[i]} ${JSON.stringify(node.default)}`).join(', ')
+  return { ...nodes[0], description: `${nodes[0]!.description} Default: ${defaults}.` }
 }
 
 function childNames(node: JsonSchema): string[] {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { InputError } from '../core/errors.ts'
 import { ConfigError, toErrors } from './messages.ts'
+import { presetOf, presetValue } from './presets.ts'
 import { type Config, configSchema } from './schema.ts'
 import { ConfigSource } from './source.ts'
 
@@ -11,7 +12,7 @@ export const resolvedConfigName = 'config.resolved.yaml'
 
 export interface LoadedConfig {
   config: Config
-  /** Where the value of a dotted key comes from: `config.yaml:4:10`, `--set` or `default`. */
+  /** Where the value of a dotted key comes from: `config.yaml:4:10`, `--set`, a preset with its source, or `default`. */
   origin(key: string): string
 }
 
@@ -27,7 +28,12 @@ export function parseConfig(text: string, file: string, overrides: readonly stri
   const value = source.value()
   const parsed = configSchema.safeParse(value)
   if (!parsed.success) throw new ConfigError(toErrors(parsed.error.issues, value, source))
-  const origin = (key: string) => (source.has(key.split('.')) ? source.place(key.split('.')) : 'default')
+  const preset = presetOf(value)
+  const origin = (key: string) => {
+    if (source.has(key.split('.'))) return source.place(key.split('.'))
+    if (preset === null || presetValue(preset, key) === undefined) return 'default'
+    return `preset ${parsed.data.algorithm.preset}: ${preset.source}`
+  }
   return { config: parsed.data, origin }
 }
 

@@ -11,6 +11,7 @@ import { count, section } from './fields.ts'
 import { loraSection } from './lora.ts'
 import { metricsSection } from './metrics.ts'
 import { modelSection, runSection } from './model.ts'
+import { applyPreset } from './presets.ts'
 import { rewardsSection } from './rewards.ts'
 import { checkpointSection, evalSection, optimizerSection, reportSection, trainSection } from './training.ts'
 
@@ -38,10 +39,13 @@ export const configTree = section(
   'Configuration of a run.',
 )
 
-export const configSchema = configTree.superRefine((config, context) => {
+const checkedTree = configTree.superRefine((config, context) => {
   for (const { path, expected, remedy } of crossChecks(config))
     context.addIssue({ code: 'custom', path, message: expected, params: { remedy } })
 })
+
+/** A preset fills in what the user left out, before defaults do. */
+export const configSchema = z.preprocess(applyPreset, checkedTree) as z.ZodType<Config, ConfigInput>
 
 /** A complete configuration: every key present. */
 export type Config = z.output<typeof configTree>

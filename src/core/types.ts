@@ -90,4 +90,6 @@ export interface Group {
 export interface Controllers {
   klCoef: number | null
   entropyCoef: number | null
+  /** Mean entropy of the last update, which the entropy coefficient answers to. */
+  lastEntropy: number | null
 }

@@ -70,6 +70,7 @@ export interface NativeModel {
   load(sources: TensorSource[], options?: CallOptions): Promise<void>
   save(file: string, header: Uint8Array, sinks: TensorSink[], options?: CallOptions): Promise<void>
   copyFrom(other: NativeModel, options?: CallOptions): Promise<void>
+  mixFrom(other: NativeModel, share: number): Promise<void>
   parameters(): ParameterInfo[]
   readParameter(name: string): Promise<Float32Array>
   writeParameter(name: string, data: Float32Array): Promise<void>
@@ -111,6 +112,7 @@ export interface NativeModule {
   valueLoss(values: Float32Array, input: ValueLossInput): ValueLossOutput
   groupAdvantage(rewards: Float32Array, groupIds: Int32Array, rule: GroupAdvantageRule): Float32Array
   gdpo(rewards: Float32Array, weights: Float32Array, groupIds: Int32Array, rule: NormalisedRule): Float32Array
+  standardize(values: Float32Array, options: { eps: number; ddof: 0 | 1 }): Float32Array
   whiten(values: Float32Array, counts: Int32Array | null, options: { shiftMean: boolean }): Float32Array
   gae(input: GaeInput, options: { gamma: number; lambda: number }): { advantages: Float32Array; returns: Float32Array }
   importanceRatio(input: ImportanceInput, options: ImportanceOptions): Float32Array

@@ -37,6 +37,11 @@ export function gdpo(
   return native().gdpo(rewards, weights, groupIds, rule)
 }
 
+/** (x - mean) / (std + eps) over the values that are not NaN; those become 0. */
+export function standardize(values: Float32Array, options: { eps: number; ddof: 0 | 1 }): Float32Array {
+  return native().standardize(values, options)
+}
+
 /**
  * (x - mean) / sqrt(var + 1e-8) with Bessel's correction. `counts` (N): how many tokens carry the value, 0 = masked
  * out (it becomes 0); `null` = one each. Without `shiftMean` only the deviation is divided out.

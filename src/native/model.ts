@@ -97,6 +97,11 @@ export class Model implements Disposable {
     return nativeCall(() => this.native.copyFrom(other.native))
   }
 
+  /** Every parameter becomes share x other + (1 - share) x itself. Parameters that `other` lacks stay. */
+  mixFrom(other: Model, share: number): Promise<void> {
+    return nativeCall(() => this.native.mixFrom(other.native, share))
+  }
+
   readParameter(name: string): Promise<Float32Array> {
     return nativeCall(() => this.native.readParameter(name))
   }

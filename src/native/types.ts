@@ -158,9 +158,16 @@ export interface ClipBounds {
   ratioCap: number | null
 }
 
+type Bounded<K> = { kind: K } & ClipBounds
+
 /** A policy loss and its constants; one formula each in native/ops/policy_loss and src/algorithms/loss. */
 export type PolicyObjective =
-  | ({ kind: 'clip' | 'clip-cov' | 'gspo' | 'luspo' | 'gspo-token' | 'sequence-product' } & ClipBounds)
+  | Bounded<'clip'>
+  | Bounded<'clip-cov'>
+  | Bounded<'gspo'>
+  | Bounded<'gspo-token'>
+  | Bounded<'luspo'>
+  | Bounded<'sequence-product'>
   | { kind: 'cispo'; bound: 'absolute' | 'relative'; clipLow: number; clipHigh: number }
   | { kind: 'reinforce' }
   | { kind: 'sapo'; tauPositive: number; tauNegative: number }

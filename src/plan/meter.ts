@@ -1,5 +1,6 @@
 /** Watches the models of a step and keeps, for each phase, what was in memory when that phase needed most. */
 
+import { needsReference } from '../config/algorithm.ts'
 import type { Config } from '../config/schema.ts'
 import type { Model } from '../native/model.ts'
 import type { Optimizer } from '../native/optimizer.ts'
@@ -74,7 +75,7 @@ export class Meter {
   scorer({ algorithm, lora }: Config): Scorer | null {
     const { policy, reference } = this
     if (reference) return { score: (...call) => this.measurePack('score', call, () => reference.score(...call)) }
-    if (!lora || algorithm.trainer !== 'grpo' || algorithm.klCoef === 0) return null
+    if (!lora || !needsReference(algorithm)) return null
     return { score: (...call) => this.measurePack('score', call, () => policy.score(...call)) }
   }
 

@@ -7,6 +7,7 @@
  */
 
 import { type ModelConfig, openConfig, planSave } from '../checkpoint/hf_folder.ts'
+import { needsReference } from '../config/algorithm.ts'
 import type { Config } from '../config/schema.ts'
 import type { Prompt } from '../core/types.ts'
 import { parameterCount, visualTokens } from '../models/index.ts'
@@ -15,11 +16,12 @@ import { Model } from '../native/model.ts'
 import { Optimizer } from '../native/optimizer.ts'
 import type { CollectOptions } from '../rollout/collect.ts'
 import type { RewardRunner } from '../rollout/reward_runner.ts'
+import { Controllers } from '../trainer/controllers.ts'
 import { EVALUATED_AT_ONCE, evaluate } from '../trainer/evaluate.ts'
 import { freeze } from '../trainer/open.ts'
 import { freezeBase, withAdapters } from '../trainer/open_model.ts'
 import { type Example, sftStep } from '../trainer/sft.ts'
-import { grpoStep } from '../trainer/step.ts'
+import { rlStep } from '../trainer/step.ts'
 import { Meter, type PhaseMemory, type PhaseName } from './meter.ts'
 import { DataPrompts, type PromptShape, type PromptSource, ShapedPrompts } from './prompts.ts'
 
@@ -32,7 +34,7 @@ export interface PlanOptions {
 
 /** What the planned step consists of. */
 export interface PlannedStep {
-  trainer: 'grpo' | 'sft'
+  trainer: 'grpo' | 'ppo' | 'sft'
   /** Where prompt sizes come from: data files, the caller, or the limits of the configuration. */
   source: PromptSource['kind']
   prompts: number
@@ -95,8 +97,7 @@ export async function planStep(config: Config, source: PlanSource): Promise<Plan
   const spec = withAdapters(source.model, config.lora)
   native().setThreads(config.threads)
   const policy = await Model.create(spec, { device: 'meta' })
-  const needsReference = !isSft && config.algorithm.klCoef > 0
-  const ownReference = needsReference && !config.lora
+  const ownReference = needsReference(config.algorithm) && !config.lora
   const reference = ownReference ? await Model.create(source.model.spec, { device: 'meta' }) : null
   try {
     await freezeBase(policy)
@@ -128,6 +129,7 @@ async function runStep(config: Config, policy: Model, meter: Meter, examples: Ex
       ...{ stopTokens: new Int32Array(0), forbiddenTokens: new Int32Array(0), decode: () => '' },
     }
     const context = {
+      controllers: new Controllers(config, { klCoef: null, entropyCoef: null, lastEntropy: null }),
       ...{ config, sampling, rewards: unequalRewards(config.rollout.groupSize), merge: sampling.merge },
       ...{
         policy: meter.policyFor('rollout'),
@@ -136,7 +138,7 @@ async function runStep(config: Config, policy: Model, meter: Meter, examples: Ex
       },
     }
     if (config.algorithm.trainer === 'sft') await sftStep(context, examples, 0)
-    else await grpoStep(context, examples.map(promptOf), 0, 0)
+    else await rlStep(context, examples.map(promptOf), 0, 0)
     if (evaluated.length > 0) {
       const longest = config.eval.maxNewTokens ?? maxNewTokens
       const evaluation = { ...context, policy: meter.policyFor('evaluation'), maxNewTokens: longest }

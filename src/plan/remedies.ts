@@ -1,5 +1,6 @@
 /** What lowers the memory of a run: settings changed one at a time, each planned anew. */
 
+import { needsReference } from '../config/algorithm.ts'
 import type { Config } from '../config/schema.ts'
 import { type Plan, type PlanSource, planStep } from './plan.ts'
 
@@ -66,7 +67,7 @@ const show = ({ key, value }: Change) => `${key}=${JSON.stringify(value)}`
 function changesFor(config: Config, { step }: Plan): Change[] {
   const { algorithm, model, rollout, train, data } = config
   const half = (value: number) => Math.ceil(value / 2)
-  const grpo = step.trainer === 'grpo'
+  const grpo = step.trainer !== 'sft'
   const changes: (Change | false)[] = [
     !model.recompute && set('model', 'recompute', true, true),
     train.tokensPerMicroBatch > 1 && set('train', 'tokensPerMicroBatch', half(train.tokensPerMicroBatch), true),
@@ -81,7 +82,14 @@ function changesFor(config: Config, { step }: Plan): Change[] {
       half(step.images.pixels) >= (data.minPixels ?? 1) &&
       set('data', 'maxPixels', half(step.images.pixels)),
     step.images.count > 0 && !model.freeze.includes('vision') && set('model', 'freeze', [...model.freeze, 'vision']),
-    grpo && algorithm.klCoef > 0 && set('algorithm', 'klCoef', 0),
+    grpo &&
+      needsReference(algorithm) && {
+        ...{ key: 'algorithm.kl.coef', value: 0, free: false },
+        apply: (c) => ({
+          ...c,
+          algorithm: { ...c.algorithm, kl: { ...c.algorithm.kl, coef: 0, schedule: 'constant' } },
+        }),
+      },
   ]
   return changes.filter((change) => change !== false)
 }

@@ -18,6 +18,8 @@ export interface CollectOptions extends GenerateOptions {
   samples: number
   /** Step of the run: each step draws from streams of its own. */
   step: number
+  /** Prompts that the step has sampled before these; each has streams of its own. */
+  first?: number
   /** Side of the vision tower's merge block. */
   merge: number
   /** Token ids -> text without special tokens. */
@@ -45,14 +47,14 @@ export async function collect(
   options: CollectOptions,
   hooks: { signal?: AbortSignal; onProgress?: (progress: GenerateProgress) => void } = {},
 ): Promise<Sampled[]> {
-  const { samples, step, merge, decode, ...generate } = options
+  const { samples, step, first = 0, merge, decode, ...generate } = options
   const requests = prompts.map((prompt, index) => ({
     tokens: prompt.tokens,
     positionIds: prompt.positionIds,
     vision: visionInput(prompt, merge),
     nextPosition: prompt.nextPosition,
     samples,
-    stream: step * STREAMS_PER_STEP + index * samples,
+    stream: step * STREAMS_PER_STEP + (first + index) * samples,
   }))
   const out: Sampled[] = prompts.map((prompt) => ({ prompt, completions: [] }))
   if (requests.length === 0) return out

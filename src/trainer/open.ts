@@ -6,8 +6,14 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isAdapterFolder } from '../checkpoint/adapter.ts'
 import { cleanStale, listCheckpoints, newestSound } from '../checkpoint/retention.ts'
-import { restoreCheckpoint } from '../checkpoint/run_checkpoint.ts'
+import {
+  type Companion,
+  restoreCheckpoint,
+  restoreCompanions,
+  type SavableModel,
+} from '../checkpoint/run_checkpoint.ts'
 import { freshState, type TrainerState } from '../checkpoint/trainer_state.ts'
+import { needsReference } from '../config/algorithm.ts'
 import { writeResolvedConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { InputError } from '../core/errors.ts'
@@ -19,7 +25,7 @@ import { Optimizer } from '../native/optimizer.ts'
 import type { ModelSpec } from '../native/types.ts'
 import { createRewardRunner } from '../rollout/reward_runner.ts'
 import { freezeBase, type OpenModel, openModel } from './open_model.ts'
-import type { Scorer } from './policy.ts'
+import type { Reference, Scorer } from './policy.ts'
 import type { RowStream, Run } from './run.ts'
 
 export interface OpenRunOptions {
@@ -33,6 +39,7 @@ export interface OpenRunOptions {
  * @throws InputError for a run folder in use, a bad model folder, bad data or rewards, or a checkpoint of other data.
  */
 export async function openRun(config: Config, options: OpenRunOptions = {}): Promise<Run> {
+  if (config.algorithm.trainer === 'ppo') throw new InputError('algorithm.trainer', 'grpo or sft', 'ppo')
   const notices: string[] = []
   const from = await prepareFolder(config, options.resume ?? false, (message) => notices.push(message))
   const isAdapter = await isAdapterFolder(config.model.path)
@@ -54,13 +61,18 @@ export async function openRun(config: Config, options: OpenRunOptions = {}): Pro
     opened.push(optimizer)
     const reference = await openReference(policy, config)
     if (reference) opened.push(reference)
+    const companions: Companion[] =
+      reference?.load && config.algorithm.kl.reference !== 'frozen'
+        ? [{ name: 'reference', model: reference as SavableModel }]
+        : []
+    if (from) await restoreCompanions(from, companions)
     const state = from
       ? await restore(from, policy, optimizer, training, config)
       : freshState(config.seed, training.fingerprint)
     await writeResolvedConfig(config.run.dir, config)
     const sampling = policy.generateOptions({ ...config.rollout, seed: config.seed })
     return {
-      ...{ config, optimizer, reference, rewards, training, heldOut, state, notices, dispose },
+      ...{ config, optimizer, reference, companions, rewards, training, heldOut, state, notices, dispose },
       // A resumed run saves the tokenizer files of the model folder: the checkpoint it came from may be pruned.
       source: { ...policy.checkpoint, dir: isAdapter ? policy.checkpoint.dir : config.model.path },
       policy: policy.model,
@@ -135,9 +147,12 @@ function openOptimizer(model: Model, { optimizer }: Config): Promise<Optimizer> 
  * The reference has the weights the run started from, also when the run is resumed: a second model, or with adapters
  * the policy without them.
  */
-async function openReference(policy: OpenModel, config: Config): Promise<(Scorer & Disposable) | null> {
+async function openReference(
+  policy: OpenModel,
+  config: Config,
+): Promise<(Reference & Partial<SavableModel> & Disposable) | null> {
   const { algorithm, model, lora } = config
-  if (algorithm.trainer !== 'grpo' || algorithm.klCoef === 0) return null
+  if (!needsReference(algorithm)) return null
   if (lora && model.reference === null) return withoutAdapters(policy.model)
   const { checkpoint, model: reference } = await openModel(model.reference ?? model.path, config)
   if (sizes(checkpoint.spec) === sizes(policy.checkpoint.spec)) return reference

@@ -18,6 +18,11 @@ export interface Scorer {
   score(pack: Pack, head: HeadRows, options?: CallOptions): Promise<ScoreOutput>
 }
 
+/** The reference of a KL term; one that follows the policy can be mixed with it. */
+export interface Reference extends Scorer {
+  mixFrom?(policy: Policy, share: number): Promise<void>
+}
+
 export interface Policy extends Generator, Scorer {
   /** Adds this pack's gradient to what is already there. */
   forwardBackward(pack: Pack, head: HeadRows, loss: LossInput, options?: CallOptions): Promise<ForwardBackwardOutput>

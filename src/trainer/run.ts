@@ -1,14 +1,14 @@
 /** What a training run consists of once everything is open. */
 
 import type { ModelConfig } from '../checkpoint/hf_folder.ts'
-import type { SavableModel, SavableOptimizer } from '../checkpoint/run_checkpoint.ts'
+import type { Companion, SavableModel, SavableOptimizer } from '../checkpoint/run_checkpoint.ts'
 import type { TrainerState } from '../checkpoint/trainer_state.ts'
 import type { Config } from '../config/schema.ts'
 import type { Prompt, Row } from '../core/types.ts'
 import type { CollectOptions } from '../rollout/collect.ts'
 import type { RewardRunner } from '../rollout/reward_runner.ts'
 import type { ChangeImage } from '../text/index.ts'
-import type { Policy, PolicyOptimizer, Scorer } from './policy.ts'
+import type { Policy, PolicyOptimizer, Reference } from './policy.ts'
 import type { Example } from './sft.ts'
 
 /** Training rows in the order a run visits them. */
@@ -27,7 +27,9 @@ export interface Run {
   readonly source: ModelConfig
   readonly policy: Policy & SavableModel
   readonly optimizer: PolicyOptimizer & SavableOptimizer
-  readonly reference: Scorer | null
+  readonly reference: Reference | null
+  /** What a checkpoint holds besides the policy. */
+  readonly companions?: readonly Companion[]
   readonly rewards: RewardRunner
   readonly sampling: Omit<CollectOptions, 'step' | 'samples'>
   readonly training: RowStream

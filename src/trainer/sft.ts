@@ -29,8 +29,7 @@ export async function sftStep(context: SftContext, examples: readonly Example[],
   const phases = new Phases()
   const weights = aggregationWeights(
     examples.map((e) => e.target.length),
-    config.algorithm.loss.aggregation,
-    config.rollout.maxNewTokens,
+    { mode: config.algorithm.loss.aggregation, fixedLength: config.rollout.maxNewTokens },
   )
   const batches = await phases.time('pack', () =>
     packGroups(

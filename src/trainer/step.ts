@@ -1,77 +1,145 @@
-/** One step of group-relative policy optimisation (GRPO and its variants), from prompts to updated weights. */
+/** One step of reinforcement (GRPO, PPO and their relatives), from prompts to updated weights. */
 
+import { needsReference } from '../config/algorithm.ts'
 import type { Config } from '../config/schema.ts'
 import type { Group, Prompt } from '../core/types.ts'
 import { Phases } from '../metrics/phases.ts'
-import { groupAdvantage } from '../native/kernels.ts'
-import { type CollectOptions, collect } from '../rollout/collect.ts'
-import { judge } from '../rollout/judge.ts'
-import type { RewardRunner } from '../rollout/reward_runner.ts'
+import { importanceRatio } from '../native/kernels.ts'
+import { computeAdvantages, klPenalties } from './advantages.ts'
 import { buildMiniBatches, type MiniBatch } from './batch.ts'
+import type { Controllers } from './controllers.ts'
+import { type Experience, flatten, logpOf, type PackSettings, scoreCompletions, unflatten } from './experience.ts'
+import { looksAtAll } from './loss_columns.ts'
 import type { Policy, PolicyOptimizer, Scorer } from './policy.ts'
-import { failureMetrics, rolloutMetrics, UpdateStats } from './step_metrics.ts'
-import { applyUpdate, type StepReport } from './update.ts'
+import { updatePolicy } from './policy_update.ts'
+import { greedyRewards, type SampledGroups, type SamplingContext, sampleGroups } from './sampling.ts'
+import { failureMetrics, type Metrics, rolloutMetrics, samplerMetrics, UpdateStats } from './step_metrics.ts'
+import type { StepReport } from './update.ts'
 
-export interface StepContext {
+export interface StepContext extends SamplingContext {
   config: Config
   policy: Policy
   optimizer: PolicyOptimizer
-  /** Frozen reference of the KL term; `null` without one. */
+  /** Reference of the KL term; `null` without one. */
   reference: Scorer | null
-  rewards: RewardRunner
-  /** Everything about sampling that does not change from step to step. */
-  sampling: Omit<CollectOptions, 'step' | 'samples'>
-  signal?: AbortSignal
+  controllers: Controllers
 }
 
 /** Samples, judges, compares and learns; every phase is timed under its name. */
-export async function grpoStep(context: StepContext, prompts: Prompt[], step: number, lr: number): Promise<StepReport> {
-  const { config, policy, sampling, signal } = context
-  const { algorithm, rollout } = config
+export async function rlStep(context: StepContext, prompts: Prompt[], step: number, lr: number): Promise<StepReport> {
+  const { config } = context
   const phases = new Phases()
-
-  const sampled = await phases.time('rollout', () =>
-    collect(policy, prompts, { ...sampling, step, samples: rollout.groupSize }, { signal }),
-  )
-  const { groups, failures } = await phases.time('reward', () => judge(context.rewards, sampled, signal))
-  const advantages = await phases.time('advantage', () => compare(groups, config))
-  const miniBatches = await phases.time('pack', () =>
-    buildMiniBatches(groups, advantages, {
-      ...algorithm,
-      aggregation: algorithm.loss.aggregation,
-      maxNewTokens: rollout.maxNewTokens,
-      tokenBudget: config.train.tokensPerMicroBatch,
-      temperature: sampling.temperature,
-      merge: sampling.merge,
-    }),
-  )
-  const refLogp = context.reference
-    ? await phases.time('score', () => scoreAll(context.reference!, miniBatches, signal))
-    : []
-
+  const sampled = await sampleGroups(context, prompts, step, phases)
+  const klCoefs = context.controllers.klCoefs(sampled.groups, step)
+  const scored = await phases.time('score', () => score(context, sampled.groups))
+  const experience = await compare(context, sampled.groups, scored, klCoefs, step, phases)
+  const miniBatches = await phases.time('pack', () => pack(context, experience, klCoefs))
   const stats = new UpdateStats()
-  await phases.time('update', async () => {
-    for (let pass = 0; pass < algorithm.updatesPerRollout; pass++)
-      for (const [i, miniBatch] of miniBatches.entries())
-        await update(context, miniBatch, refLogp[i] ?? null, lr, stats)
-  })
-
-  const saved = miniBatches.flatMap((m) => m.batches).reduce((sum, b) => sum + b.tokensSaved, 0)
+  await phases.time('update', () => updatePolicy(context, miniBatches, step, lr, stats))
+  if (experience.refLogp) context.controllers.sawKl(experience.meanKl ?? stats.meanKl(), experience.lengths.length)
   return {
-    groups,
-    advantages,
-    ...countTokens(groups),
+    groups: sampled.groups,
+    advantages: experience.means,
+    ...countTokens(sampled.all),
     updates: stats.made,
     skippedUpdates: stats.skipped,
     metrics: {
-      ...rolloutMetrics(groups),
-      ...failureMetrics(failures),
-      ...stats.metrics(context.reference !== null),
+      ...rolloutMetrics(sampled.all),
+      ...failureMetrics(sampled.failures),
+      ...stats.metrics(),
+      ...samplerMetrics(experience),
+      ...klMetrics(experience, stats, klCoefs),
+      ...dynamicSamplingMetrics(sampled, config),
       learning_rate: lr,
-      prompt_tokens_saved: saved,
+      prompt_tokens_saved: saved(miniBatches),
       ...phases.take(),
     },
   }
+}
+
+type Scored = Pick<Experience, 'oldLogp' | 'refLogp' | 'importance'>
+
+/** Log-probs of the reference, and of the trainer where the sampler's are not taken for them. */
+async function score(context: StepContext, groups: Group[]): Promise<Scored> {
+  const { config, policy, reference, signal } = context
+  const { algorithm } = config
+  const sampledLogp = groups.flatMap((g) => g.completions.map((c) => c.logp))
+  const settings = packSettings(context)
+  const of = (scorer: Scorer) =>
+    scoreCompletions(groups, settings, async (pack, head) => logpOf(await scorer.score(pack, head, { signal })))
+  const refLogp = reference && needsReference(algorithm) ? await of(reference) : null
+  const { level, bound, low, high } = algorithm.rolloutCorrection
+  if (level === null) return { oldLogp: sampledLogp, refLogp, importance: null }
+  const oldLogp = await of(policy)
+  const [old, sampled] = [flatten(oldLogp), flatten(sampledLogp)]
+  const columns = { oldLogp: old.flat, sampledLogp: sampled.flat, mask: null, sequences: old.sequences }
+  const importance = importanceRatio(columns, { level, bound, low, high })
+  return { oldLogp, refLogp, importance: unflatten(importance, old.sequences) }
+}
+
+interface Compared extends Experience {
+  /** (B) mean advantage of each completion. */
+  means: Float32Array
+  /** Mean KL per token where it is part of the reward. */
+  meanKl: number | null
+}
+
+/** Advantages of everything sampled. */
+async function compare(
+  context: StepContext,
+  groups: Group[],
+  scored: Scored,
+  klCoefs: number[],
+  step: number,
+  phases: Phases,
+): Promise<Compared> {
+  const { algorithm } = context.config
+  const { maskTruncated, filterTruncated, kl } = algorithm
+  const isCut = (finish: string) => finish === 'length'
+  const lengths = groups.flatMap((g) =>
+    g.completions.map((c) => ((maskTruncated || filterTruncated) && isCut(c.finish) ? 0 : c.tokens.length)),
+  )
+  const compared = groups.map((g) =>
+    filterTruncated ? { ...g, rewards: g.rewards.map((r, i) => (isCut(g.completions[i]!.finish) ? null : r)) } : g,
+  )
+  const isRemax = algorithm.advantage.kind === 'remax'
+  const prompts = groups.map((g) => g.prompt)
+  const baselines = isRemax ? await phases.time('rollout', () => greedyRewards(context, prompts, step)) : null
+  const inReward = scored.refLogp !== null && kl.place === 'reward'
+  const klPenalty = inReward ? klPenalties(scored.oldLogp, scored.refLogp!, klCoefs[0] ?? 0, kl.estimator) : null
+  const input = {
+    groups: compared,
+    lengths,
+    rewardWeights: context.rewards.weights,
+    klPenalty,
+    values: null,
+    baselines,
+  }
+  const { columns, means, returns } = await phases.time('advantage', () => computeAdvantages(input, algorithm))
+  const meanKl = inReward
+    ? meanOf(klPenalties(scored.oldLogp, scored.refLogp!, 1, kl.estimator).flatMap((c) => [...c]))
+    : null
+  return { groups, lengths, ...scored, advantages: columns, means, values: null, returns, meanKl }
+}
+
+function packSettings({ config, sampling }: StepContext): PackSettings {
+  const { temperature, merge } = sampling
+  return { tokenBudget: config.train.tokensPerMicroBatch, temperature: temperature || 1, merge }
+}
+
+function pack(context: StepContext, experience: Experience, klCoefs: number[]): MiniBatch[] {
+  const { algorithm, rollout } = context.config
+  const inLoss = experience.refLogp !== null && algorithm.kl.place === 'loss'
+  const coefs = experience.groups.flatMap((g, i) => g.completions.map(() => klCoefs[i]!))
+  return buildMiniBatches(experience, {
+    ...packSettings(context),
+    miniBatches: algorithm.miniBatches,
+    aggregation: algorithm.loss.aggregation,
+    maxNewTokens: rollout.maxNewTokens,
+    klCoefs: inLoss ? coefs : null,
+    topEntropyShare: algorithm.entropy.topShare,
+    keepAll: context.controllers.usesEntropy || looksAtAll(algorithm),
+  })
 }
 
 function countTokens(groups: readonly Group[]): { tokens: number; repeatedTokens: number } {
@@ -85,50 +153,16 @@ function countTokens(groups: readonly Group[]): { tokens: number; repeatedTokens
   return { tokens, repeatedTokens }
 }
 
-/** One advantage per completion, in group order. */
-function compare(groups: readonly Group[], { algorithm }: Config): Float32Array {
-  const rewards = groups.flatMap((g) => g.rewards.map((r) => r ?? Number.NaN))
-  const ids = groups.flatMap((g, i) => g.rewards.map(() => i))
-  return groupAdvantage(Float32Array.from(rewards), Int32Array.from(ids), algorithm.advantage)
+function klMetrics({ refLogp, meanKl }: Compared, stats: UpdateStats, klCoefs: number[]): Metrics {
+  return refLogp ? { kl: meanKl ?? stats.meanKl(), kl_coef: meanOf(klCoefs) } : {}
 }
 
-/** Log-probs per mini-batch and micro-batch. The sampler's own serve as `oldLogp`, so only a reference needs this. */
-async function scoreAll(scorer: Scorer, miniBatches: readonly MiniBatch[], signal?: AbortSignal) {
-  const out: Float32Array[][] = []
-  for (const { batches } of miniBatches) {
-    const scores: Float32Array[] = []
-    for (const { pack, head } of batches) scores.push((await scorer.score(pack, head, { signal })).logp)
-    out.push(scores)
-  }
-  return out
-}
+const saved = (miniBatches: readonly MiniBatch[]) =>
+  miniBatches.flatMap((m) => m.batches).reduce((sum, b) => sum + b.tokensSaved, 0)
 
-/** Accumulates the gradient of a mini-batch and applies it, unless something in it is not finite. */
-async function update(
-  { config, policy, optimizer, signal }: StepContext,
-  { batches }: MiniBatch,
-  refLogp: Float32Array[] | null,
-  lr: number,
-  stats: UpdateStats,
-): Promise<void> {
-  if (batches.length === 0) return
-  const { algorithm, model } = config
-  const onPolicy = algorithm.updatesPerRollout * algorithm.miniBatches === 1
-  let loss = 0
-  for (const [i, batch] of batches.entries()) {
-    const policyLoss = {
-      advantages: batch.advantages,
-      oldLogp: onPolicy ? null : batch.sampledLogp,
-      refLogp: refLogp?.[i] ?? null,
-      weights: batch.weights,
-      clipLow: algorithm.loss.clipLow,
-      clipHigh: algorithm.loss.clipHigh,
-      klCoef: algorithm.klCoef,
-    }
-    const options = { recompute: model.recompute, signal }
-    const output = await policy.forwardBackward(batch.pack, batch.head, { policy: policyLoss }, options)
-    loss += stats.add(batch, output)
-  }
-  const result = await applyUpdate(policy, optimizer, loss, { lr, maxGradNorm: config.optimizer.maxGradNorm })
-  stats.update(loss, result)
+const meanOf = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / Math.max(1, values.length)
+
+function dynamicSamplingMetrics({ groups, all, rounds }: SampledGroups, { algorithm }: Config): Metrics {
+  if (algorithm.dynamicSampling.maxRounds === 0) return {}
+  return { 'dynamic_sampling/rounds': rounds, 'dynamic_sampling/kept': groups.length / Math.max(1, all.length) }
 }

@@ -2,9 +2,10 @@
 
 import { meanStd } from '../algorithms/index.ts'
 import type { Completion, Group } from '../core/types.ts'
-import type { ForwardBackwardOutput, OptimizerStepOutput } from '../native/types.ts'
+import type { ForwardBackwardOutput, OptimizerStepOutput, PolicyLossInput } from '../native/types.ts'
 import type { RewardFailures } from '../rollout/reward_scores.ts'
 import type { PolicyBatch } from './batch.ts'
+import type { Experience } from './experience.ts'
 
 export type Metrics = Record<string, number>
 
@@ -49,12 +50,26 @@ export function rewardMetrics(groups: readonly Group[]): Metrics {
   return out
 }
 
-/** `rewards/<function>/failures`: completions it could not judge; absent when there are none. */
-export function failureMetrics(failures: Readonly<Record<string, RewardFailures>>): Metrics {
+/** `rewards/<function>/failures`: completions it could not judge in any round; absent when there are none. */
+export function failureMetrics(rounds: readonly Readonly<Record<string, RewardFailures>>[]): Metrics {
   const out: Metrics = {}
-  for (const [name, { errors, timeouts, invalid }] of Object.entries(failures))
-    if (errors + timeouts + invalid > 0) out[`rewards/${name}/failures`] = errors + timeouts + invalid
+  for (const failures of rounds)
+    for (const [name, { errors, timeouts, invalid }] of Object.entries(failures)) {
+      const count = errors + timeouts + invalid
+      if (count > 0) out[`rewards/${name}/failures`] = (out[`rewards/${name}/failures`] ?? 0) + count
+    }
   return out
+}
+
+/** `sampling/importance_sampling_ratio/*`, where the sampler's probabilities are corrected for. */
+export function samplerMetrics({ importance }: Pick<Experience, 'importance'>): Metrics {
+  if (!importance) return {}
+  const values = importance.flatMap((column) => Array.from(column))
+  return {
+    'sampling/importance_sampling_ratio/min': values.reduce((a, b) => Math.min(a, b), values[0] ?? 1),
+    'sampling/importance_sampling_ratio/mean': mean(values),
+    'sampling/importance_sampling_ratio/max': values.reduce((a, b) => Math.max(a, b), 0),
+  }
 }
 
 function spanMetrics(name: string, lengths: readonly number[]): Metrics {
@@ -68,49 +83,93 @@ function spanMetrics(name: string, lengths: readonly number[]): Metrics {
 /** Adds up what the micro-batches of a step report. */
 export class UpdateStats {
   private readonly losses: number[] = []
+  private readonly policyLosses: number[] = []
   private readonly gradNorms: number[] = []
+  /** Share of clipped tokens per completion: at the low bound, at the high one. */
+  private readonly lowShares: number[] = []
+  private readonly highShares: number[] = []
   private tokens = 0
   private kl = 0
   private low = 0
   private high = 0
+  private policyLoss = 0
+  private entropySum = 0
+  private entropyTokens = 0
   private differenceSum = 0
   private differenceMax = 0
+  /** After the last update; `null` = no entropy bonus in this run. */
+  entropyCoef: number | null = null
   /** Updates not made because the loss or the gradient was not finite. */
   skipped = 0
   made = 0
 
-  /** @returns the weighted loss of the micro-batch. */
-  add(batch: PolicyBatch, output: ForwardBackwardOutput): number {
+  /** @returns the weighted loss of the micro-batch, entropy bonus included. */
+  add(batch: PolicyBatch, input: PolicyLossInput, output: ForwardBackwardOutput): number {
     const policy = output.policy!
     let loss = 0
+    let bonus = 0
     for (let i = 0; i < batch.weights.length; i++) {
       loss += batch.weights[i]! * policy.loss[i]!
+      bonus += input.entropyWeights ? input.entropyWeights[i]! * output.entropy[i]! : 0
       this.kl += policy.kl[i]!
-      this.low += policy.clipped[i] === 1 ? 1 : 0
-      this.high += policy.clipped[i] === 2 ? 1 : 0
+      if (batch.weights[i]! > 0 && (batch.keep?.[i] ?? 1) > 0) {
+        this.entropySum += output.entropy[i]!
+        this.entropyTokens++
+      }
       const difference = Math.abs(output.logp[i]! - batch.sampledLogp[i]!)
       this.differenceSum += difference
       this.differenceMax = Math.max(this.differenceMax, difference)
     }
+    this.addClipped(batch, policy.clipped)
     this.tokens += batch.weights.length
-    return loss
+    this.policyLoss += loss
+    return loss + bonus
+  }
+
+  private addClipped({ completions }: PolicyBatch, clipped: Uint8Array): void {
+    for (const { begin, length } of completions) {
+      const own = clipped.subarray(begin, begin + length)
+      const [low, high] = [1, 2].map((side) => own.reduce((sum, c) => sum + (c === side ? 1 : 0), 0))
+      this.low += low!
+      this.high += high!
+      this.lowShares.push(low! / length)
+      this.highShares.push(high! / length)
+    }
   }
 
   update(loss: number, result: OptimizerStepOutput): void {
     this.losses.push(loss)
+    this.policyLosses.push(this.policyLoss)
+    this.policyLoss = 0
     this.gradNorms.push(result.gradNorm)
     if (result.skipped) this.skipped++
     else this.made++
   }
 
-  metrics(hasReference: boolean): Metrics {
+  /** Mean entropy of the tokens since the last call. */
+  takeEntropy(): number {
+    const out = this.entropySum / Math.max(1, this.entropyTokens)
+    this.entropySum = this.entropyTokens = 0
+    return out
+  }
+
+  meanKl(): number {
+    return this.tokens === 0 ? 0 : this.kl / this.tokens
+  }
+
+  metrics(): Metrics {
     const per = (sum: number) => (this.tokens === 0 ? 0 : sum / this.tokens)
+    const smallest = (values: number[]) => values.reduce((a, b) => Math.min(a, b), values[0] ?? 0)
+    const entropy: Metrics =
+      this.entropyCoef === null ? {} : { entropy_coef: this.entropyCoef, policy_loss: mean(this.policyLosses) }
     return {
       loss: mean(this.losses),
+      ...entropy,
       grad_norm: mean(this.gradNorms),
-      ...(hasReference ? { kl: per(this.kl) } : {}),
       'clip_ratio/low_mean': per(this.low),
+      'clip_ratio/low_min': smallest(this.lowShares),
       'clip_ratio/high_mean': per(this.high),
+      'clip_ratio/high_max': this.highShares.reduce((a, b) => Math.max(a, b), 0),
       'clip_ratio/region_mean': per(this.low + this.high),
       'sampling/sampling_logp_difference/mean': per(this.differenceSum),
       'sampling/sampling_logp_difference/max': this.differenceMax,

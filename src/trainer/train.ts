@@ -8,6 +8,7 @@ import type { Config } from '../config/schema.ts'
 import type { Group, Row } from '../core/types.ts'
 import type { MetricsSink } from '../metrics/types.ts'
 import { AlarmLog } from './alarm_log.ts'
+import { Controllers } from './controllers.ts'
 import type { Evaluation } from './evaluate.ts'
 import { evaluateRun } from './evaluate_run.ts'
 import { type OpenRunOptions, openRun } from './open.ts'
@@ -16,7 +17,7 @@ import type { Run } from './run.ts'
 import { RunLog } from './run_log.ts'
 import { Saver } from './saver.ts'
 import { sftStep } from './sft.ts'
-import { grpoStep } from './step.ts'
+import { rlStep } from './step.ts'
 import { AbandonedStep, StallError, StepGuard } from './step_guard.ts'
 import type { Metrics } from './step_metrics.ts'
 import type { StepReport } from './update.ts'
@@ -95,6 +96,7 @@ class Loop {
   private last: Evaluation | null = null
   private stepSeconds = 0
   private tokens = 0
+  private controllers: Controllers
 
   constructor(
     private readonly work: Run,
@@ -104,6 +106,7 @@ class Loop {
     const { run, checkpoint } = work.config
     this.alarms = new AlarmLog(work.config, work.rewards, work.state.step, (message) => log.note(message))
     this.saver = new Saver(run.dir, { ...checkpoint, saved: (path) => this.log.note(`checkpoint ${path}`) })
+    this.controllers = new Controllers(work.config, work.state.controllers)
   }
 
   async run(): Promise<TrainResult> {
@@ -144,7 +147,7 @@ class Loop {
 
   private describe(): void {
     const { algorithm } = this.work.config
-    if (algorithm.trainer !== 'grpo') return
+    if (algorithm.trainer === 'sft') return
     const updates = algorithm.updatesPerRollout * algorithm.miniBatches
     const old = updates === 1 ? 'skipped, on-policy' : "skipped, the sampler's log-probs serve as oldLogp"
     this.log.note(`phase score: ${this.work.reference ? `reference only (old log-probs ${old})` : old}`)
@@ -189,11 +192,12 @@ class Loop {
       minRatio: config.optimizer.minLrRatio,
     })
     const rows = training.take(state.rowsSeen, count)
-    const report = await (isSft ? this.imitate(rows, lr, guard) : this.reinforce(rows, lr, guard))
+    const refilled = { rows: 0 }
+    const report = await (isSft ? this.imitate(rows, lr, guard) : this.reinforce(rows, lr, guard, refilled))
     const seconds = (performance.now() - begin) / 1000
     this.stepSeconds += seconds
     this.tokens += report.tokens
-    this.advance(rows.length, report)
+    this.advance(rows.length + refilled.rows, report)
     const metrics = {
       ...report.metrics,
       num_tokens: this.work.state.numTokens,
@@ -214,9 +218,33 @@ class Loop {
     return sftStep({ ...guard.watch(this.work), merge, signal: guard.signal }, examples, lr)
   }
 
-  private async reinforce(rows: readonly Row[], lr: number, guard: StepGuard): Promise<StepReport> {
-    const prompts = await Promise.all(rows.map((row) => this.work.toPrompt(row)))
-    return grpoStep({ ...guard.watch(this.work), signal: guard.signal }, prompts, this.work.state.step, lr)
+  /** @param refilled counts the rows that dynamic sampling takes on top of `rows`. */
+  private async reinforce(
+    rows: readonly Row[],
+    lr: number,
+    guard: StepGuard,
+    refilled: { rows: number },
+  ): Promise<StepReport> {
+    const { state, training } = this.work
+    const toPrompts = (of: readonly Row[]) => Promise.all(of.map((row) => this.work.toPrompt(row)))
+    const refill = async (count: number) => {
+      const further = training.take(state.rowsSeen + rows.length + refilled.rows, count)
+      refilled.rows += further.length
+      return toPrompts(further)
+    }
+    this.controllers = new Controllers(this.work.config, state.controllers)
+    const context = { ...guard.watch(this.work), controllers: this.controllers, refill, signal: guard.signal }
+    const report = await rlStep(context, await toPrompts(rows), state.step, lr)
+    await this.followReference(state.step + 1)
+    return report
+  }
+
+  /** A reference that is not frozen takes on the policy every so many steps. */
+  private async followReference(step: number): Promise<void> {
+    const { reference, config, policy } = this.work
+    const { kl } = config.algorithm
+    if (!reference?.mixFrom || kl.reference === 'frozen' || !due(step, kl.syncEvery)) return
+    await reference.mixFrom(policy, kl.reference === 'periodic' ? 1 : kl.syncAlpha)
   }
 
   private advance(rows: number, report: StepReport): void {
@@ -227,6 +255,7 @@ class Loop {
       optimizerSteps: optimizer.steps,
       rowsSeen: state.rowsSeen + rows,
       numTokens: state.numTokens + report.repeatedTokens,
+      controllers: this.controllers.state,
       skippedInARow: report.updates > 0 ? 0 : state.skippedInARow + (report.skippedUpdates > 0 ? 1 : 0),
       skipped: state.skipped + (report.updates === 0 && report.skippedUpdates > 0 ? 1 : 0),
     }
@@ -304,7 +333,8 @@ class Loop {
     if (metric !== null && this.isBest())
       this.work.state = { ...state, best: { metric, value: this.log.last(metric)!, step: state.step } }
     const dtype = config.checkpoint.dtype === 'bf16' ? ('BF16' as const) : ('F32' as const)
-    const content = { model: policy, optimizer, source, dtype, state: this.work.state }
+    const { companions } = this.work
+    const content = { model: policy, optimizer, source, dtype, state: this.work.state, companions }
     await this.saver.save(content)
     this.savedStep = state.step
   }

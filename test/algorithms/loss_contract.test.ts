@@ -46,7 +46,7 @@ describe.each(objectives.map((loss) => ({ name: title(loss), loss })))('$name', 
         const [got, want] = [kernels.policyLoss(s.logp, input), policyLoss(s.logp, input)]
         for (const column of ['loss', 'dlogp', 'kl', 'clipped'] as const) {
           const scale = Math.max(1, ...want[column].map(Math.abs))
-          const worst = want[column].reduce((m, w, i) => Math.max(m, Math.abs(got[column][i]! - w)), 0)
+          const worst = Array.from(want[column]).reduce((m, w, i) => Math.max(m, Math.abs(got[column][i]! - w)), 0)
           expect([column, worst / scale]).toEqual([column, expect.closeTo(0, 6)])
         }
       }

@@ -4,7 +4,7 @@ import { configJsonSchema, explain, knownKeys, leafKeys } from '../../src/config
 describe('explain', () => {
   it.each([
     ['rollout.groupSize', 'whole number from 1', 8],
-    ['algorithm.trainer', 'one of grpo, sft', 'grpo'],
+    ['algorithm.trainer', 'one of grpo, ppo, sft', 'grpo'],
     ['algorithm.loss.clipLow', 'number from 0 to 1', 0.2],
     ['rollout.topP', 'number above 0 to 1', 1],
     ['data.system', 'text or null', null],
@@ -26,9 +26,14 @@ describe('explain', () => {
 
   it('lists what a section holds', () => {
     expect(explain('').keys).toContain('optimizer')
-    expect(explain('algorithm.loss').keys).toEqual(['clipLow', 'clipHigh', 'aggregation'])
+    expect(explain('algorithm.loss').keys.slice(0, 3)).toEqual(['kind', 'clipLow', 'clipHigh'])
     expect(explain('rewards').keys).toEqual(['name', 'parameters', 'weight', 'timeoutSeconds', 'as', 'file'])
     expect(knownKeys(['rewards', 0])).toContain('timeoutSeconds')
+  })
+
+  it('says where a default depends on the kind of a section', () => {
+    expect(explain('algorithm.loss.kind').type).toMatch(/^one of clip, clip-cov, .*vespo$/)
+    expect(explain('algorithm.loss.clipLow').about).toContain('Default: clip 0.2, clip-cov 0.2, gspo 0.0003')
   })
 
   it('documents every key', () => {

@@ -79,7 +79,7 @@ optimiser: {}
 
   it('suggests values of an enumeration', () => {
     expect(problems(`${minimal}algorithm: { trainer: gpro }`)).toEqual([
-      'config.yaml:7:23 algorithm.trainer: expected one of grpo, sft but received "gpro". Did you mean "grpo"?',
+      'config.yaml:7:23 algorithm.trainer: expected one of grpo, ppo, sft but received "gpro". Did you mean "grpo"?',
     ])
   })
 

@@ -189,8 +189,7 @@ void test_policy_loss_edges() {
     const LossCase c = random_loss_case(10007, true, true);
     const LossResult all = run(c);
     for (size_t i : {size_t(0), size_t(4096), size_t(10006)}) {
-      const LossResult one =
-          run({{c.logp[i]}, {c.advantages[i]}, {c.old_logp[i]}, {c.ref_logp[i]}, {c.weights[i]}});
+      const LossResult one = run({{c.logp[i]}, {c.advantages[i]}, {c.old_logp[i]}, {c.ref_logp[i]}, {c.weights[i]}});
       if (one.loss[0] != all.loss[i] || one.dlogp[0] != all.dlogp[i] || one.kl[0] != all.kl[i])
         return concat("row ", i, " differs alone");
     }

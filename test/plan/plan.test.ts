@@ -50,7 +50,7 @@ const cases: [string, () => Config][] = [
   ['recompute', () => tiny({ model: { path: join(dir, 'model'), recompute: true } })],
   ['groups split over micro-batches', () => tiny({ train: { steps: 1, tokensPerMicroBatch: 100 } })],
   ['a frozen vision tower', () => tiny({ model: { path: join(dir, 'model'), freeze: ['vision'] } })],
-  ['a reference', () => tiny({ algorithm: { klCoef: 0.1 } })],
+  ['a reference', () => tiny({ algorithm: { kl: { coef: 0.1 } } })],
   ['several updates', () => tiny({ algorithm: { miniBatches: 2, updatesPerRollout: 2 } })],
   ['imitation', () => tiny({ algorithm: { trainer: 'sft' } })],
 ]
@@ -130,16 +130,16 @@ describe('a plan', () => {
 
 describe('remedies', () => {
   it('are planned, and lower the peak', async () => {
-    const config = tiny({ algorithm: { klCoef: 0.1 } })
+    const config = tiny({ algorithm: { kl: { coef: 0.1 } } })
     const source = await openPlanSource(config)
     const plan = await planRun(config)
     const { single, free, all } = await findRemedies(config, source, plan)
     expect(single.map(({ peak }) => peak)).toEqual(single.map(({ peak }) => peak).sort((a, b) => a - b))
     expect(single.map(({ change }) => change)).toEqual(
-      expect.arrayContaining(['model.recompute=true', 'model.freeze=["vision"]', 'algorithm.klCoef=0']),
+      expect.arrayContaining(['model.recompute=true', 'model.freeze=["vision"]', 'algorithm.kl.coef=0']),
     )
     const frozen = await planRun(
-      tiny({ algorithm: { klCoef: 0.1 }, model: { path: join(dir, 'model'), freeze: ['vision'] } }),
+      tiny({ algorithm: { kl: { coef: 0.1 } }, model: { path: join(dir, 'model'), freeze: ['vision'] } }),
     )
     expect(single.find(({ change }) => change.startsWith('model.freeze'))!.peak).toBe(frozen.peak.total)
     expect(free!.peak).toBeLessThan(plan.peak.total)

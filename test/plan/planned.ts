@@ -7,10 +7,11 @@ import { Model } from '../../src/native/model.ts'
 import { Optimizer } from '../../src/native/optimizer.ts'
 import { Meter, type PhaseMemory, type PhaseName } from '../../src/plan/meter.ts'
 import type { RewardRunner } from '../../src/rollout/reward_runner.ts'
+import { Controllers } from '../../src/trainer/controllers.ts'
 import { freeze, targetOf } from '../../src/trainer/open.ts'
 import { openModel } from '../../src/trainer/open_model.ts'
 import { sftStep } from '../../src/trainer/sft.ts'
-import { grpoStep } from '../../src/trainer/step.ts'
+import { rlStep } from '../../src/trainer/step.ts'
 
 const rewards: RewardRunner = {
   ...{ names: [], weights: {}, dispose: () => {} },
@@ -26,7 +27,7 @@ export interface Measured {
 /** Two steps on the real engine over the first rows of the data, with completions that never end early. */
 export async function measure(config: Config): Promise<Measured> {
   const policy = await openModel(config.model.path, { ...config, ...config.data })
-  const reference = config.algorithm.klCoef > 0 ? await Model.create(policy.model.spec) : null
+  const reference = config.algorithm.kl.coef > 0 ? await Model.create(policy.model.spec) : null
   await reference?.load((await openCheckpoint(config.model.path)).sources)
   await freeze(policy.model, config.model.freeze)
   const optimizer = await Optimizer.create(policy.model, { ...config.optimizer, noDecay: [] })
@@ -37,6 +38,7 @@ export async function measure(config: Config): Promise<Measured> {
     ...{ stopTokens: new Int32Array(0), merge: policy.merge, decode: () => '' },
   }
   const context = {
+    controllers: new Controllers(config, { klCoef: null, entropyCoef: null, lastEntropy: null }),
     ...{ config, rewards, sampling, merge: policy.merge },
     ...{ policy: meter.policyFor('rollout'), optimizer: meter.optimizerOf(optimizer), reference: meter.scorer(config) },
   }
@@ -44,7 +46,7 @@ export async function measure(config: Config): Promise<Measured> {
   for (let step = 0; step < 2; step++) {
     const prompts: Prompt[] = []
     for (const row of rows) prompts.push(await policy.toPrompt(row))
-    if (config.algorithm.trainer === 'grpo') await grpoStep(context, prompts, step, 1e-4)
+    if (config.algorithm.trainer !== 'sft') await rlStep(context, prompts, step, 1e-4)
     else
       await sftStep(
         context,

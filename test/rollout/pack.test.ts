@@ -155,7 +155,7 @@ describe('micro-batches', () => {
     const lengths = groups.flatMap((g) => g.completions.map((c) => c.length))
     const offsets = [0, 3]
     for (const mode of ['token-mean', 'sequence-mean', 'fixed-length'] as const) {
-      const perCompletion = aggregationWeights(lengths, mode, 8)
+      const perCompletion = aggregationWeights(lengths, { mode, fixedLength: 8 })
       const total = (tokenBudget: number) =>
         packGroups(groups, { ...options, tokenBudget })
           .flatMap((b) => [...spread(b, (c) => perCompletion[offsets[c.group]! + c.completion]!)])

@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { clipLoss } from '../../src/algorithms/index.ts'
+import { policyLoss } from '../../src/algorithms/index.ts'
 import { openCheckpoint, planSave } from '../../src/checkpoint/hf_folder.ts'
 import type { SavableModel, SavableOptimizer } from '../../src/checkpoint/run_checkpoint.ts'
 import { families, parameterShapes, type RawConfig } from '../../src/models/index.ts'
@@ -88,7 +88,7 @@ export class Bigram implements Policy, SavableModel {
 
   async forwardBackward(pack: Pack, head: HeadRows, loss: LossInput): Promise<ForwardBackwardOutput> {
     const scores = await this.score(pack, head)
-    const policy = 'policy' in loss ? (clipLoss(scores.logp, loss.policy) as unknown as PolicyLossOutput) : null
+    const policy = 'policy' in loss ? (policyLoss(scores.logp, loss.policy) as unknown as PolicyLossOutput) : null
     const dlogp = 'policy' in loss ? policy!.dlogp : loss.dlogp
     const [embed, gradEmbed] = this.pair('decoder.embed.weight')
     const [out, gradOut] = this.pair('decoder.head.weight')

@@ -47,7 +47,7 @@ describe('going back', () => {
     train: { steps: 12, maxSkippedSteps: 2, tokensPerMicroBatch: 10_000 },
     checkpoint: { every: 2, keepLast: 3 },
     eval: { atEnd: false },
-    algorithm: { klCoef: 0.05 },
+    algorithm: { kl: { coef: 0.05 } },
   }
 
   test('after too many skipped steps the run goes on from a checkpoint before the last update, with other rows', async () => {
@@ -146,7 +146,7 @@ describe('a request to stop', () => {
 
   test('lets a step finish whose update has begun', async () => {
     const stop = new AbortController()
-    const { run } = await open({ checkpoint: { graceSeconds: 0 }, algorithm: { miniBatches: 4, klCoef: 0.05 } })
+    const { run } = await open({ checkpoint: { graceSeconds: 0 }, algorithm: { miniBatches: 4, kl: { coef: 0.05 } } })
     const step = run.optimizer.step.bind(run.optimizer)
     run.optimizer.step = async (input) => {
       stop.abort()

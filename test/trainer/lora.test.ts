@@ -29,7 +29,7 @@ const runDir = (name: string) => join(folder.dir, name)
 const config = (name: string, input: Partial<ConfigInput> = {}) =>
   tinyVlConfig(folder.dir, runDir(name), {
     lora: { rank: 4, alpha: 8, dropout: 0.1 },
-    algorithm: { klCoef: 0.05 },
+    algorithm: { kl: { coef: 0.05 } },
     rewards: [{ file: join(folder.dir, 'vowels.mjs') }],
     ...input,
   })

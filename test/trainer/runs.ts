@@ -63,7 +63,7 @@ export async function openBigramRun(dir: string, { input, reward = saysFive, res
   const start = await openCheckpoint(resume ?? config.model.path)
   const policy = new Bigram(0)
   const optimizer = new Momentum(policy)
-  const reference = config.algorithm.klCoef > 0 ? new Bigram(0) : null
+  const reference = config.algorithm.kl.coef > 0 ? new Bigram(0) : null
   await policy.load(start.sources)
   await reference?.load((await openCheckpoint(config.model.path)).sources)
   await cleanStale(dir)

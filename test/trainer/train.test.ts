@@ -61,7 +61,7 @@ describe('learning', () => {
   })
 
   test('with several updates per rollout and a reference, ratios move and KL is reported', async () => {
-    const algorithm = { klCoef: 0.1, updatesPerRollout: 2, miniBatches: 2 }
+    const algorithm = { kl: { coef: 0.1 }, updatesPerRollout: 2, miniBatches: 2 }
     const { run } = await train({ input: { algorithm, train: { steps: 3 } } })
     const trained = readMetrics(runDir()).filter((r) => r.loss !== undefined)
     expect(trained[0]!.kl).toBeGreaterThan(0)
@@ -99,7 +99,7 @@ describe('learning', () => {
 })
 
 describe('resume', () => {
-  const input = { train: { steps: 8 }, checkpoint: { every: 3, keepLast: 9 }, algorithm: { klCoef: 0.05 } }
+  const input = { train: { steps: 8 }, checkpoint: { every: 3, keepLast: 9 }, algorithm: { kl: { coef: 0.05 } } }
 
   test('the following metrics equal those of the uninterrupted run bit for bit', async () => {
     await train({ input }, 'whole')

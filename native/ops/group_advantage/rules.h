@@ -46,11 +46,15 @@ struct LeaveOneOut {
 };
 
 struct LengthMean {
-  RFT_HOST_DEVICE double operator()(const RowValue& row, const GroupStats& g) const { return row.reward - g.length_mean; }
+  RFT_HOST_DEVICE double operator()(const RowValue& row, const GroupStats& g) const {
+    return row.reward - g.length_mean;
+  }
 };
 
 struct Gpg {
-  RFT_HOST_DEVICE double operator()(const RowValue& row, const GroupStats& g) const { return g.batch_alpha * (row.reward - g.mean); }
+  RFT_HOST_DEVICE double operator()(const RowValue& row, const GroupStats& g) const {
+    return g.batch_alpha * (row.reward - g.mean);
+  }
 };
 
 struct PassAtK {

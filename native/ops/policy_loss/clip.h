@@ -21,7 +21,9 @@ struct Clip {
     const double loss = -(clipped ? bounded : capped) * A;
     const bool dual_bound = (A < 0.0) & (loss > -dual * A);
     return {dual_bound ? -dual * A : loss, flat | dual_bound ? 0.0 : -ratio * A * live, 0.0,
-            dual_bound | (!clipped & flat) ? 3.0 : clipped & flat ? (ratio < 1.0 ? 1.0 : 2.0) : 0.0};
+            dual_bound | (!clipped & flat) ? 3.0
+            : clipped & flat               ? (ratio < 1.0 ? 1.0 : 2.0)
+                                           : 0.0};
   }
   RFT_HOST_DEVICE Row operator()(const Token& t) const { return at(t.ratio, t.live, t.advantage); }
 };

@@ -1,6 +1,6 @@
 // What the formulas of the policy losses share. These headers hold mathematics only (C++17, no standard library state),
-// so that the CPU loops here and kernels built by nvcc are compiled from the same text: a loss is a struct whose members
-// are its constants and whose call operator is its formula.
+// so that the CPU loops here and kernels built by nvcc are compiled from the same text: a loss is a struct whose
+// members are its constants and whose call operator is its formula.
 //
 //   token losses      Row operator()(const Token&) const
 //   sequence losses   Part part(const Token&) const            what a token adds to the completion's statistic

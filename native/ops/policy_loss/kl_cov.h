@@ -12,7 +12,8 @@ struct KlCov {
 
   RFT_HOST_DEVICE Row operator()(const Token& t) const {
     const double price = t.selected * coef, sign = t.delta > 0.0 ? 1.0 : t.delta < 0.0 ? -1.0 : 0.0;
-    return {-t.ratio * t.advantage + price * sign * t.delta, (-t.ratio * t.advantage + price * sign) * t.live, 0.0, 0.0};
+    return {-t.ratio * t.advantage + price * sign * t.delta, (-t.ratio * t.advantage + price * sign) * t.live, 0.0,
+            0.0};
   }
 };
 

@@ -45,8 +45,12 @@ RFT_HOST_DEVICE Token token_at(const PolicyLossColumns& in, int64_t i) {
   const double delta = clamp(raw, -kMaxLogRatio, kMaxLogRatio);
   const double live = (raw > kMaxLogRatio) | (raw < -kMaxLogRatio) ? 0.0 : 1.0;
   const bool own_ratio = Objective::kLevel == Level::Token;
-  return {logp,  double(in.advantages[i]), delta, own_ratio && in.old_logp ? exp_both(delta).value : 1.0,
-          live,  in.importance ? double(in.importance[i]) : 1.0,
+  return {logp,
+          double(in.advantages[i]),
+          delta,
+          own_ratio && in.old_logp ? exp_both(delta).value : 1.0,
+          live,
+          in.importance ? double(in.importance[i]) : 1.0,
           in.selected ? double(in.selected[i] != 0) : 0.0};
 }
 
@@ -98,7 +102,8 @@ RFT_HOST_DEVICE void kl_pass(const Estimator& estimate, bool bias_corrected, con
   }
 }
 
-// dstatistic (count) or nullptr: what a row's log-prob does to its completion's statistic; `through` = d total / dstatistic.
+// dstatistic (count) or nullptr: what a row's log-prob does to its completion's statistic; `through` = d total /
+// dstatistic.
 RFT_HOST_DEVICE void write_pass(const PolicyLossColumns& in, int64_t begin, int64_t count, const Block& block,
                                 const double* dstatistic, double through, const PolicyLossResult& out) {
   for (int64_t j = 0; j < count; ++j) {
@@ -194,11 +199,11 @@ using KlPass = void (*)(bool bias_corrected, const PolicyLossColumns&, int64_t b
 KlPass kl_pass_of(const KlEstimator& estimator) {
   return std::visit(
       [](const auto& e) -> KlPass {
-    return [](bool bias_corrected, const PolicyLossColumns& in, int64_t begin, int64_t count, Block& block) {
-      simd::multiversion([&]() RFT_INLINE_LAMBDA {
-        kl_pass(std::decay_t<decltype(e)>{}, bias_corrected, in, begin, count, block);
-      });
-    };
+        return [](bool bias_corrected, const PolicyLossColumns& in, int64_t begin, int64_t count, Block& block) {
+          simd::multiversion([&]() RFT_INLINE_LAMBDA {
+            kl_pass(std::decay_t<decltype(e)>{}, bias_corrected, in, begin, count, block);
+          });
+        };
       },
       estimator);
 }

@@ -16,17 +16,18 @@
 
 namespace rft::ops {
 
-using PolicyObjective = std::variant<Clip, Gspo, SequenceProduct, GspoToken, Cispo, Reinforce, Sapo, Gmpo, Vespo, KlCov>;
+using PolicyObjective =
+    std::variant<Clip, Gspo, SequenceProduct, GspoToken, Cispo, Reinforce, Sapo, Gmpo, Vespo, KlCov>;
 using KlEstimator = std::variant<K3, K1, K2, K3K2>;
 
 // (N) each; nullptr = absent. Log-probs are natural.
 struct PolicyLossColumns {
   const float* logp;
   const float* advantages;
-  const float* weights;       // aggregation weight x loss mask; a row of weight 0 gives 0, whatever its other columns hold
-  const float* old_logp;      // absent: on-policy, the ratio is exactly 1
-  const float* ref_logp;      // absent: no KL term
-  const float* kl_coef;       // with ref_logp
+  const float* weights;   // aggregation weight x loss mask; a row of weight 0 gives 0, whatever its other columns hold
+  const float* old_logp;  // absent: on-policy, the ratio is exactly 1
+  const float* ref_logp;  // absent: no KL term
+  const float* kl_coef;   // with ref_logp
   const float* importance;    // sampler correction: factor of the loss, not of the KL term
   const float* sampled_logp;  // for the off-policy mask
   const uint8_t* keep;        // 0: no loss, only the KL term (entropy mask, Clip-Cov)
@@ -36,8 +37,8 @@ struct PolicyLossColumns {
 };
 
 struct PolicyLossParams {
-  PolicyObjective objective = Clip{0.8, 1.2, std::numeric_limits<double>::infinity(),
-                                   std::numeric_limits<double>::infinity()};
+  PolicyObjective objective =
+      Clip{0.8, 1.2, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
   KlEstimator estimator = K3{};
   bool bias_corrected = false;  // the KL term is multiplied by the ratio (DeepSeek-V3.2)
   // Completions of negative advantage with mean(sampled - logp) above this have no loss. Needs sequences.

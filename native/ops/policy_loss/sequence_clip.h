@@ -42,7 +42,9 @@ struct GspoToken {
 
   RFT_HOST_DEVICE Part part(const Token& t) const { return {t.delta, t.live}; }
   RFT_HOST_DEVICE Shared summary(double statistic) const { return sequence_ratio(statistic); }
-  RFT_HOST_DEVICE Row operator()(const Token& t, const Shared& s) const { return clip.at(s.value, s.live, t.advantage); }
+  RFT_HOST_DEVICE Row operator()(const Token& t, const Shared& s) const {
+    return clip.at(s.value, s.live, t.advantage);
+  }
 };
 
 }  // namespace rft::ops

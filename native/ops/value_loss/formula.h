@@ -1,4 +1,5 @@
-// Value loss of PPO, with the clip of its first implementation; C++17, no standard library, as in policy_loss/formula.h.
+// Value loss of PPO, with the clip of its first implementation; C++17, no standard library, as in
+// policy_loss/formula.h.
 //
 //   l = 1/2 max((v - R)^2, (clip(v, old - c, old + c) - R)^2)
 #pragma once
