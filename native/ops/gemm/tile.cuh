@@ -44,14 +44,19 @@ __device__ __forceinline__ int swizzled(int line, int chunk) {
   return line * PerLine + (PerLine == 4 ? chunk ^ (line / 2 % 4) : chunk ^ (line % 8));
 }
 
-// 8 values that need not be aligned.
+__device__ __forceinline__ uint32_t bits_of(bf16 x) {
+  uint16_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+
+// 8 values that need not be aligned, zeros from `count` on.
 __device__ __forceinline__ void copy_chunk_by_element(uint4* to, const bf16* from, int count) {
-  bf16 values[8];
+  uint32_t pairs[4] = {0, 0, 0, 0};
 #pragma unroll
-  for (int i = 0; i < 8; ++i) values[i] = i < count ? from[i] : __float2bfloat16_rn(0.0f);
-  uint4 chunk;
-  memcpy(&chunk, values, sizeof chunk);
-  *to = chunk;
+  for (int i = 0; i < 8; ++i)
+    if (i < count) pairs[i / 2] |= bits_of(from[i]) << (16 * (i % 2));
+  *to = make_uint4(pairs[0], pairs[1], pairs[2], pairs[3]);
 }
 
 // One stage of an operand: Count rows from `first`, Depth along k from k0; zeros outside the array.
@@ -67,7 +72,7 @@ __device__ __forceinline__ void load_stage(uint4* stage, const Operand& op, int6
     const int64_t k = k0 + (Contiguous == Major::K ? chunk * 8 : line);
     const int64_t left = Contiguous == Major::K ? K - k : op.count - row;
     const bool inside = row < op.count && k < K;
-    const int values = !inside ? 0 : 8;
+    const int values = !inside ? 0 : left < 8 ? int(left) : 8;
     const bf16* from = op.base;
     if (inside) {
       if constexpr (Contiguous == Major::K) from += (op.gather != nullptr ? int64_t(op.gather[row]) : row) * op.ld + k;
