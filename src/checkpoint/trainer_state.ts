@@ -7,6 +7,23 @@ import { readJsonObject } from './files.ts'
 
 export const STATE_FILE = 'trainer_state.json'
 
+/** A completion of an earlier step. Columns are base64 of little-endian 32-bit values. */
+export interface SavedReplayItem {
+  /** Id of its training row. */
+  row: string
+  text: string
+  finish: string
+  length: number
+  reward: number
+  mean: number
+  tokens: string
+  logp: string
+  entropy: string
+  advantages: string
+  oldLogp: string
+  refLogp: string | null
+}
+
 export interface TrainerState {
   version: 2
   /** Steps completed. */
@@ -23,6 +40,8 @@ export interface TrainerState {
   /** Times the run went back to a checkpoint because too many steps in a row were skipped. */
   rollbacks: number
   controllers: Controllers
+  /** Completions kept to be trained on again; absent without a method that does so. */
+  replay?: SavedReplayItem[]
   /** Best value so far of the metric that `checkpoint.keepBest` names. */
   best: { metric: string; value: number; step: number } | null
   seed: number

@@ -9,6 +9,7 @@ import { crossChecks } from './checks.ts'
 import { dataSection } from './data.ts'
 import { count, section } from './fields.ts'
 import { loraSection } from './lora.ts'
+import { methodsSection } from './methods.ts'
 import { metricsSection } from './metrics.ts'
 import { modelSection, runSection } from './model.ts'
 import { applyPreset } from './presets.ts'
@@ -34,6 +35,7 @@ export const configTree = section(
     checkpoint: checkpointSection,
     report: reportSection,
     alarms: alarmsSection,
+    methods: methodsSection,
     metrics: metricsSection,
   },
   'Configuration of a run.',

@@ -84,6 +84,10 @@ export interface Group {
   rewards: (number | null)[]
   /** Per reward function, per completion. */
   rewardParts: Record<string, (number | null)[]>
+  /** Variant of the prompt that each completion was sampled from; absent: all from the prompt as it is. */
+  tags?: string[]
+  /** The log-probs of the sampler are not those of these completions after this prompt. */
+  rescore?: boolean
 }
 
 /** Coefficients that a run adapts as it goes; `null` = constant, as the configuration says. Part of every checkpoint. */

@@ -102,6 +102,8 @@ export interface Stages {
   replay?: {
     /** Completions kept from earlier steps. */
     readonly capacity: number
+    /** Which are kept when there are more; default the newest. */
+    readonly keeps?: 'newest' | 'largest'
     /** Indices into [fresh..., kept...] of what is trained on. */
     choose(fresh: readonly ReplayItem[], kept: readonly ReplayItem[], stage: Stage): number[]
   }

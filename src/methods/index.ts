@@ -26,6 +26,7 @@ export const methods = {
 } as const
 export type MethodName = keyof typeof methods
 
+export { ComposedStages, findConflict, type NamedStages } from './compose.ts'
 export type {
   Continuation,
   Limits,

@@ -13,6 +13,7 @@ export const replayBuffer = defineMethod({
   create: ({ capacity }) => ({
     replay: {
       capacity,
+      keeps: 'largest',
       choose(fresh, kept, stage) {
         const weights = kept.map(({ advantage }) => Math.abs(advantage))
         const empty = fresh.filter(({ advantage }) => advantage === 0).length

@@ -129,6 +129,7 @@ async function runStep(config: Config, policy: Model, meter: Meter, examples: Ex
       ...{ stopTokens: new Int32Array(0), forbiddenTokens: new Int32Array(0), decode: () => '' },
     }
     const context = {
+      methods: null,
       controllers: new Controllers(config, { klCoef: null, entropyCoef: null, lastEntropy: null }),
       ...{ config, sampling, rewards: unequalRewards(config.rollout.groupSize), merge: sampling.merge },
       ...{

@@ -30,6 +30,9 @@ export interface CollectOptions extends GenerateOptions {
 export interface Sampled {
   prompt: Prompt
   completions: Completion[]
+  /** As in `Group`. */
+  tags?: string[]
+  rescore?: boolean
 }
 
 /** Streams reserved for the samples of one step. */

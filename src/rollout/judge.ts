@@ -21,10 +21,10 @@ export async function judge(runner: RewardRunner, sampled: readonly Sampled[], s
   const inputs = sampled.flatMap(rewardInputs)
   const { total, parts, failures } = await runner.score(inputs, signal)
   let begin = 0
-  const groups = sampled.map(({ prompt, completions }) => {
+  const groups = sampled.map(({ prompt, completions, tags, rescore }) => {
     const end = begin + completions.length
     const rewardParts = Object.fromEntries(Object.entries(parts).map(([name, all]) => [name, all.slice(begin, end)]))
-    const group: Group = { prompt, completions, rewards: total.slice(begin, end), rewardParts }
+    const group: Group = { prompt, completions, rewards: total.slice(begin, end), rewardParts, tags, rescore }
     begin = end
     return group
   })

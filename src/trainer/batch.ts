@@ -49,6 +49,8 @@ export interface MiniBatch {
   tokens: number
   /** Those of them that have a policy loss. */
   keptTokens: number
+  /** Some completions were sampled by an earlier policy. */
+  offPolicy: boolean
 }
 
 /**
@@ -117,6 +119,7 @@ class Builder {
       ),
       tokens,
       keptTokens: kept ?? tokens,
+      offPolicy: experience.offPolicy ?? false,
     }
   }
 

@@ -27,6 +27,8 @@ export interface Experience {
   /** Of the critic. */
   values: Float32Array[] | null
   returns: Float32Array[] | null
+  /** Some completions were sampled by an earlier policy. */
+  offPolicy?: boolean
 }
 
 type Score = (pack: Pack, head: HeadRows) => Promise<Float32Array>

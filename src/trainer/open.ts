@@ -78,6 +78,7 @@ export async function openRun(config: Config, options: OpenRunOptions = {}): Pro
       policy: policy.model,
       sampling: { ...sampling, merge: policy.merge, decode: policy.decode },
       toPrompt: policy.toPrompt,
+      encode: (text) => policy.tokenizer.encode(text),
       toExample: async (row) => ({ prompt: await policy.toPrompt(row), target: targetOf(row, policy) }),
     }
   } catch (error) {
@@ -117,6 +118,7 @@ function openStream(rows: readonly Row[], { seed, data }: Config): RowStream {
   return {
     count: rows.length,
     fingerprint: hash.digest('hex').slice(0, 16),
+    find: (id) => rows.find((row) => row.id === id) ?? null,
     take(seen, count) {
       sampler.restore({ epoch: Math.floor(seen / rows.length), index: seen % rows.length })
       return sampler.next(count).map((index) => rows[index]!)

@@ -29,7 +29,9 @@ async function withChosenTokens(context: StepContext, miniBatch: MiniBatch, seed
   const present: Float32Array[] = []
   for (const { pack, head, sampledLogp } of miniBatch.batches)
     present.push(
-      isOnPolicy(context) ? sampledLogp : (await context.policy.score(pack, head, { signal: context.signal })).logp,
+      isOnPolicy(context) && !miniBatch.offPolicy
+        ? sampledLogp
+        : (await context.policy.score(pack, head, { signal: context.signal })).logp,
     )
   return chooseTokens(miniBatch, present, algorithm, seed)
 }
@@ -46,7 +48,7 @@ async function update(context: StepContext, miniBatch: MiniBatch, lr: number, st
   const entropyCoef = controllers.entropyCoef()
   const settings = {
     algorithm: config.algorithm,
-    onPolicy: isOnPolicy(context),
+    onPolicy: isOnPolicy(context) && !miniBatch.offPolicy,
     entropyWeight: entropyCoef / Math.max(1, miniBatch.keptTokens),
   }
   let loss = 0

@@ -19,6 +19,8 @@ export interface RowStream {
   readonly fingerprint: string
   /** `count` rows from place `seen` on, counted from the beginning of the run; a function of the seed and the place. */
   take(seen: number, count: number): Row[]
+  /** The row of an id, `null` when there is none. */
+  find(id: string): Row | null
 }
 
 export interface Run {
@@ -36,6 +38,8 @@ export interface Run {
   readonly heldOut: readonly Row[]
   /** @param change what is done to the row's images first */
   toPrompt(row: Row, change?: ChangeImage): Promise<Prompt>
+  /** Text -> token ids, without special tokens. */
+  encode(text: string): number[]
   /** For supervised training: the prompt and the tokens of the row's target. */
   toExample(row: Row): Promise<Example>
   /** Where the run stands; a fresh run stands at step 0. */

@@ -7,12 +7,17 @@ import type { Phases } from '../metrics/phases.ts'
 import { type CollectOptions, collect, type Generator } from '../rollout/collect.ts'
 import { judge } from '../rollout/judge.ts'
 import type { RewardFailures, RewardRunner } from '../rollout/reward_runner.ts'
+import { continueCompletions } from './continuations.ts'
+import { filterByMethods, type MethodStages, shapeByMethods } from './method_stages.ts'
+import { collectVariants } from './variants.ts'
 
 export interface SamplingContext {
   config: Config
   policy: Generator
   rewards: RewardRunner
   sampling: Omit<CollectOptions, 'step' | 'samples'>
+  /** The methods of the run; `null` without any. */
+  methods: MethodStages | null
   /** Further prompts of the run, for dynamic sampling. */
   refill?: (count: number) => Promise<Prompt[]>
   signal?: AbortSignal
@@ -40,10 +45,14 @@ export async function sampleGroups(
   for (let next = prompts; next.length > 0; ) {
     const sampled = await phases.time('rollout', () => sampleRound(context, next, step, out.all.length))
     const { groups, failures } = await phases.time('reward', () => judge(context.rewards, sampled, context.signal))
-    const shaped = groups.map((group) => shapeRewards(group, context.config))
+    const first = (out.all.length + next.length) * context.config.rollout.groupSize * 2
+    const continued = context.methods
+      ? await phases.time('rollout', () => continueCompletions(groups, context, context.methods!, step, first))
+      : groups
+    const shaped = shapeByAll(continued, context)
     out.all.push(...shaped)
     out.failures.push(failures)
-    out.groups.push(...(maxRounds === 0 ? shaped : shaped.filter((group) => isInformative(group, context.config))))
+    out.groups.push(...worthTraining(shaped, context))
     const missing = wanted - out.groups.length
     const again = missing > 0 && out.rounds < maxRounds && context.refill
     if (again) out.rounds++
@@ -54,12 +63,25 @@ export async function sampleGroups(
   return out
 }
 
+/** Those with something to teach, by dynamic sampling and by the methods of the run. */
+function worthTraining(groups: Group[], { config, methods }: SamplingContext): Group[] {
+  const kept = methods ? filterByMethods(groups, methods) : groups
+  const { maxRounds } = config.algorithm.dynamicSampling
+  return maxRounds === 0 ? kept : kept.filter((group) => isInformative(group, config))
+}
+
+function shapeByAll(groups: Group[], { config, methods }: SamplingContext): Group[] {
+  const shaped = groups.map((group) => shapeRewards(group, config))
+  return methods ? shapeByMethods(shaped, methods) : shaped
+}
+
 function sampleRound(
-  { policy, sampling, config, signal }: SamplingContext,
+  { policy, sampling, config, methods, signal }: SamplingContext,
   prompts: Prompt[],
   step: number,
   first: number,
 ) {
+  if (methods) return collectVariants(policy, prompts, methods, { ...sampling, step, first }, signal)
   const options = { ...sampling, step, samples: config.rollout.groupSize, first }
   return collect(policy, prompts, options, { signal })
 }

@@ -10,10 +10,19 @@ import { buildMiniBatches, type MiniBatch } from './batch.ts'
 import type { Controllers } from './controllers.ts'
 import { type Experience, flatten, logpOf, type PackSettings, scoreCompletions, unflatten } from './experience.ts'
 import { looksAtAll } from './loss_columns.ts'
+import { toSampleGroup } from './method_stages.ts'
 import type { Policy, PolicyOptimizer, Scorer } from './policy.ts'
 import { updatePolicy } from './policy_update.ts'
+import type { ReplayBuffer } from './replay.ts'
 import { greedyRewards, type SampledGroups, type SamplingContext, sampleGroups } from './sampling.ts'
-import { failureMetrics, type Metrics, rolloutMetrics, samplerMetrics, UpdateStats } from './step_metrics.ts'
+import {
+  failureMetrics,
+  type Metrics,
+  methodMetrics,
+  rolloutMetrics,
+  samplerMetrics,
+  UpdateStats,
+} from './step_metrics.ts'
 import type { StepReport } from './update.ts'
 
 export interface StepContext extends SamplingContext {
@@ -23,6 +32,8 @@ export interface StepContext extends SamplingContext {
   /** Reference of the KL term; `null` without one. */
   reference: Scorer | null
   controllers: Controllers
+  /** Completions of earlier steps, for methods that train on them again. */
+  replayBuffer?: ReplayBuffer
 }
 
 /** Samples, judges, compares and learns; every phase is timed under its name. */
@@ -32,22 +43,25 @@ export async function rlStep(context: StepContext, prompts: Prompt[], step: numb
   const sampled = await sampleGroups(context, prompts, step, phases)
   const klCoefs = context.controllers.klCoefs(sampled.groups, step)
   const scored = await phases.time('score', () => score(context, sampled.groups))
-  const experience = await compare(context, sampled.groups, scored, klCoefs, step, phases)
-  const miniBatches = await phases.time('pack', () => pack(context, experience, klCoefs))
+  const compared = await compare(context, sampled.groups, scored, klCoefs, step, phases)
+  const { learned: experience, klCoefs: coefs, replayed } = replay(context, weighed(compared, context), klCoefs)
+  const miniBatches = await phases.time('pack', () => pack(context, experience, coefs))
   const stats = new UpdateStats()
   await phases.time('update', () => updatePolicy(context, miniBatches, step, lr, stats))
   if (experience.refLogp) context.controllers.sawKl(experience.meanKl ?? stats.meanKl(), experience.lengths.length)
   return {
     groups: sampled.groups,
-    advantages: experience.means,
+    advantages: compared.means,
     ...countTokens(sampled.all),
     updates: stats.made,
     skippedUpdates: stats.skipped,
     metrics: {
       ...rolloutMetrics(sampled.all),
+      'completions/image_tokens': countTokensOf(sampled.all, context.sampling.forbiddenTokens),
       ...failureMetrics(sampled.failures),
       ...stats.metrics(),
-      ...samplerMetrics(experience),
+      ...samplerMetrics(compared),
+      ...methodMetrics(context, sampled.all, replayed),
       ...klMetrics(experience, stats, klCoefs),
       ...dynamicSamplingMetrics(sampled, config),
       learning_rate: lr,
@@ -69,6 +83,7 @@ async function score(context: StepContext, groups: Group[]): Promise<Scored> {
     scoreCompletions(groups, settings, async (pack, head) => logpOf(await scorer.score(pack, head, { signal })))
   const refLogp = reference && needsReference(algorithm) ? await of(reference) : null
   const { level, bound, low, high } = algorithm.rolloutCorrection
+  if (level === null && groups.some((g) => g.rescore)) return { oldLogp: await of(policy), refLogp, importance: null }
   if (level === null) return { oldLogp: sampledLogp, refLogp, importance: null }
   const oldLogp = await of(policy)
   const [old, sampled] = [flatten(oldLogp), flatten(sampledLogp)]
@@ -122,6 +137,22 @@ async function compare(
   return { groups, lengths, ...scored, advantages: columns, means, values: null, returns, meanKl }
 }
 
+/** Advantages times the factors that methods put on their groups. */
+function weighed(compared: Compared, { methods }: StepContext): Compared {
+  if (!methods) return compared
+  const factors = methods.stages.weights(compared.groups.map(toSampleGroup), methods.stage)
+  const ofRow = compared.groups.flatMap((g, i) => g.completions.map(() => factors[i]!))
+  if (ofRow.every((factor) => factor === 1)) return compared
+  const advantages = compared.advantages.map((column, r) => column.map((a) => a * ofRow[r]!))
+  return { ...compared, advantages, means: compared.means.map((mean, r) => mean * ofRow[r]!) }
+}
+
+function replay({ methods, replayBuffer }: StepContext, compared: Compared, klCoefs: number[]) {
+  const rule = methods?.stages.replay
+  if (!rule || !replayBuffer) return { learned: compared, klCoefs, replayed: 0 }
+  return replayBuffer.replay(compared, klCoefs, rule, methods.stage)
+}
+
 function packSettings({ config, sampling }: StepContext): PackSettings {
   const { temperature, merge } = sampling
   return { tokenBudget: config.train.tokensPerMicroBatch, temperature: temperature || 1, merge }
@@ -140,6 +171,13 @@ function pack(context: StepContext, experience: Experience, klCoefs: number[]): 
     topEntropyShare: algorithm.entropy.topShare,
     keepAll: context.controllers.usesEntropy || looksAtAll(algorithm),
   })
+}
+
+/** Sampled tokens that a policy must not sample: image placeholders among them. */
+function countTokensOf(groups: readonly Group[], tokens: Int32Array): number {
+  const wanted = new Set(tokens)
+  const sampled = groups.flatMap((g) => g.completions.map((c) => c.tokens))
+  return sampled.reduce((sum, own) => sum + own.reduce((n, token) => n + (wanted.has(token) ? 1 : 0), 0), 0)
 }
 
 function countTokens(groups: readonly Group[]): { tokens: number; repeatedTokens: number } {

@@ -1,11 +1,13 @@
 /** The metrics of a step under the names that TRL's users know. */
 
-import { meanStd } from '../algorithms/index.ts'
+import { meanStd, repetition } from '../algorithms/index.ts'
 import type { Completion, Group } from '../core/types.ts'
 import type { ForwardBackwardOutput, OptimizerStepOutput, PolicyLossInput } from '../native/types.ts'
 import type { RewardFailures } from '../rollout/reward_scores.ts'
 import type { PolicyBatch } from './batch.ts'
 import type { Experience } from './experience.ts'
+import type { MethodStages } from './method_stages.ts'
+import type { ReplayBuffer } from './replay.ts'
 
 export type Metrics = Record<string, number>
 
@@ -14,7 +16,10 @@ export const mean = (values: readonly number[]): number =>
 
 const isNumber = (value: number | null): value is number => value !== null
 
-/** Lengths, finish reasons, rewards and entropy of what was sampled. */
+/** Tokens whose repetition within a completion is reported. */
+const repeatedNgram = 4
+
+/** Lengths, finish reasons, rewards, entropy and repetition of what was sampled. */
 export function rolloutMetrics(groups: readonly Group[]): Metrics {
   const completions = groups.flatMap((g) => g.completions)
   const stds = groups.map((g) => meanStd(g.rewards.filter(isNumber)).std)
@@ -24,6 +29,7 @@ export function rolloutMetrics(groups: readonly Group[]): Metrics {
     reward_std: mean(stds),
     frac_reward_zero_std: mean(stds.map((std) => (std < 1e-8 ? 1 : 0))),
     entropy: mean(completions.flatMap((c) => Array.from(c.entropy))),
+    'completions/repetition': mean(completions.map(({ tokens }) => -repetition(tokens, repeatedNgram))),
   }
 }
 
@@ -176,4 +182,20 @@ export class UpdateStats {
       skipped_updates: this.skipped,
     }
   }
+}
+
+/** Mean reward of each variant that completions were sampled from, and what was replayed. */
+export function methodMetrics(
+  { methods, replayBuffer }: { methods: MethodStages | null; replayBuffer?: ReplayBuffer },
+  groups: readonly Group[],
+  replayed: number,
+): Metrics {
+  if (!methods) return {}
+  const byTag = new Map<string, number[]>()
+  for (const { tags, rewards } of groups)
+    for (const [i, tag] of (tags ?? []).entries())
+      if (tag !== '' && isNumber(rewards[i]!)) byTag.set(tag, [...(byTag.get(tag) ?? []), rewards[i]])
+  const variants = [...byTag].map(([tag, values]) => [`variants/${tag}/reward`, mean(values)])
+  const kept = methods.stages.replay ? { 'replay/replayed': replayed, 'replay/kept': replayBuffer?.size ?? 0 } : {}
+  return { ...Object.fromEntries(variants), ...kept }
 }

@@ -4,15 +4,20 @@ import type { AlarmAction } from '../alarms/index.ts'
 import { learningRate } from '../algorithms/index.ts'
 import { checkpointPath } from '../checkpoint/retention.ts'
 import type { TrainerState } from '../checkpoint/trainer_state.ts'
+import { composeStages } from '../config/methods.ts'
 import type { Config } from '../config/schema.ts'
 import type { Group, Row } from '../core/types.ts'
+import type { ComposedStages, Stage } from '../methods/index.ts'
 import type { MetricsSink } from '../metrics/types.ts'
 import { AlarmLog } from './alarm_log.ts'
 import { Controllers } from './controllers.ts'
 import type { Evaluation } from './evaluate.ts'
 import { evaluateRun } from './evaluate_run.ts'
+import { stageOf } from './method_stages.ts'
 import { type OpenRunOptions, openRun } from './open.ts'
+import { ReplayBuffer } from './replay.ts'
 import { rollBack } from './rollback.ts'
+import { takeAccepted } from './rows.ts'
 import type { Run } from './run.ts'
 import { RunLog } from './run_log.ts'
 import { Saver } from './saver.ts'
@@ -91,6 +96,8 @@ class Loop {
   /** What alarms of the last record call for. */
   private called: AlarmAction | null = null
   private halted = false
+  private readonly stages: ComposedStages
+  private kept: ReplayBuffer | null = null
   private savedStep = -1
   private first: Evaluation | null = null
   private last: Evaluation | null = null
@@ -104,6 +111,7 @@ class Loop {
     private readonly options: TrainOptions,
   ) {
     const { run, checkpoint } = work.config
+    this.stages = composeStages(work.config.methods)
     this.alarms = new AlarmLog(work.config, work.rewards, work.state.step, (message) => log.note(message))
     this.saver = new Saver(run.dir, { ...checkpoint, saved: (path) => this.log.note(`checkpoint ${path}`) })
     this.controllers = new Controllers(work.config, work.state.controllers)
@@ -191,13 +199,13 @@ class Loop {
       totalSteps: config.train.steps,
       minRatio: config.optimizer.minLrRatio,
     })
-    const rows = training.take(state.rowsSeen, count)
+    const { rows, taken } = this.takeRows(count)
     const refilled = { rows: 0 }
-    const report = await (isSft ? this.imitate(rows, lr, guard) : this.reinforce(rows, lr, guard, refilled))
+    const report = await (isSft ? this.imitate(rows, lr, guard) : this.reinforce(rows, lr, guard, { refilled, taken }))
     const seconds = (performance.now() - begin) / 1000
     this.stepSeconds += seconds
     this.tokens += report.tokens
-    this.advance(rows.length + refilled.rows, report)
+    this.advance(taken + refilled.rows, report)
     const metrics = {
       ...report.metrics,
       num_tokens: this.work.state.numTokens,
@@ -212,31 +220,70 @@ class Loop {
     await this.checkSkips()
   }
 
+  private takeRows(count: number): { rows: Row[]; taken: number } {
+    const { training, state } = this.work
+    if (!this.stages.choosesRows) return { rows: training.take(state.rowsSeen, count), taken: count }
+    const stage = this.stage()
+    return takeAccepted(training, state.rowsSeen, count, (row) => this.stages.accepts(row, stage))
+  }
+
+  /** Where the run stands, for methods. */
+  private stage(): Stage {
+    const { config, state, training } = this.work
+    const { maxNewTokens, groupSize } = config.rollout
+    const place = { step: state.step, steps: config.train.steps, epoch: state.rowsSeen / training.count }
+    return stageOf({ ...place, maxNewTokens, groupSize }, config.seed)
+  }
+
   private async imitate(rows: readonly Row[], lr: number, guard: StepGuard): Promise<StepReport> {
     const examples = await Promise.all(rows.map((row) => this.work.toExample(row)))
     const { merge } = this.work.sampling
     return sftStep({ ...guard.watch(this.work), merge, signal: guard.signal }, examples, lr)
   }
 
-  /** @param refilled counts the rows that dynamic sampling takes on top of `rows`. */
+  /** @param place `taken` rows were passed for `rows`; `refilled` counts what dynamic sampling takes on top. */
   private async reinforce(
     rows: readonly Row[],
     lr: number,
     guard: StepGuard,
-    refilled: { rows: number },
+    { refilled, taken }: { refilled: { rows: number }; taken: number },
   ): Promise<StepReport> {
     const { state, training } = this.work
     const toPrompts = (of: readonly Row[]) => Promise.all(of.map((row) => this.work.toPrompt(row)))
     const refill = async (count: number) => {
-      const further = training.take(state.rowsSeen + rows.length + refilled.rows, count)
+      const further = training.take(state.rowsSeen + taken + refilled.rows, count)
       refilled.rows += further.length
       return toPrompts(further)
     }
     this.controllers = new Controllers(this.work.config, state.controllers)
-    const context = { ...guard.watch(this.work), controllers: this.controllers, refill, signal: guard.signal }
+    const context = {
+      ...guard.watch(this.work),
+      ...this.limited(),
+      ...{ controllers: this.controllers, replayBuffer: await this.replayBuffer(), refill, signal: guard.signal },
+    }
     const report = await rlStep(context, await toPrompts(rows), state.step, lr)
     await this.followReference(state.step + 1)
     return report
+  }
+
+  /** Settings and stages of this step: methods may set its limits. */
+  private limited() {
+    const { config, sampling, toPrompt, encode } = this.work
+    if (config.methods.length === 0) return { methods: null }
+    const rollout = { ...config.rollout, ...this.stages.limits(this.stage()) }
+    const stage = { ...this.stage(), maxNewTokens: rollout.maxNewTokens, groupSize: rollout.groupSize }
+    const methods = { stages: this.stages, stage, render: toPrompt, encode }
+    return { config: { ...config, rollout }, sampling: { ...sampling, maxNewTokens: rollout.maxNewTokens }, methods }
+  }
+
+  /** As the checkpoint left it, when the run is resumed. */
+  private async replayBuffer(): Promise<ReplayBuffer> {
+    const { state, training, toPrompt } = this.work
+    this.kept ??= await ReplayBuffer.load(state.replay ?? [], async (id) => {
+      const row = training.find(id)
+      return row && toPrompt(row)
+    })
+    return this.kept
   }
 
   /** A reference that is not frozen takes on the policy every so many steps. */
@@ -256,6 +303,7 @@ class Loop {
       rowsSeen: state.rowsSeen + rows,
       numTokens: state.numTokens + report.repeatedTokens,
       controllers: this.controllers.state,
+      ...(this.stages.replay && this.kept ? { replay: this.kept.save() } : {}),
       skippedInARow: report.updates > 0 ? 0 : state.skippedInARow + (report.skippedUpdates > 0 ? 1 : 0),
       skipped: state.skipped + (report.updates === 0 && report.skippedUpdates > 0 ? 1 : 0),
     }
@@ -287,6 +335,7 @@ class Loop {
     this.alarms.rewind(back.step)
     this.log.note(`step ${step}: ${reason}; back to step ${back.step}, on with other rows`)
     this.work.state = back
+    this.kept = null
     this.savedStep = back.step
     return true
   }

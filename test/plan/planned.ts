@@ -38,6 +38,7 @@ export async function measure(config: Config): Promise<Measured> {
     ...{ stopTokens: new Int32Array(0), merge: policy.merge, decode: () => '' },
   }
   const context = {
+    methods: null,
     controllers: new Controllers(config, { klCoef: null, entropyCoef: null, lastEntropy: null }),
     ...{ config, rewards, sampling, merge: policy.merge },
     ...{ policy: meter.policyFor('rollout'), optimizer: meter.optimizerOf(optimizer), reference: meter.scorer(config) },

@@ -33,6 +33,7 @@ function row(i: number): Row {
 const stream: RowStream = {
   count: 10,
   fingerprint: 'ten rows',
+  find: (id) => row(Number(id.split(':')[1])),
   take: (seen, count) => Array.from({ length: count }, (_, i) => row((seen + i) % 10)),
 }
 
@@ -81,6 +82,7 @@ export async function openBigramRun(dir: string, { input, reward = saysFive, res
     },
     heldOut: Array.from({ length: 6 }, (_, i) => row(i)),
     toPrompt: async (r) => promptOf(r),
+    encode: (text) => [...text].map(() => 1),
     toExample: async (r) => ({ prompt: promptOf(r), target: Int32Array.of(5, EOS) }),
     notices: [],
     dispose: () => rewards.dispose(),
