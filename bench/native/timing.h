@@ -72,6 +72,7 @@ struct Work {
   double bytes;           // read and written at least, each once
   double error;           // relative, against a reference in double; negative: not measured here
   double results_mb = 0;  // what a call leaves behind as its result
+  const char* dtype = "f32";
 };
 
 struct Sample {
@@ -110,11 +111,11 @@ void row(const std::string& kernel, const std::string& shape, const Work& work, 
   const auto at = [&](double share) { return wall[size_t(share * double(wall.size() - 1))]; };
   const char* isas[] = {"portable", "avx2", "avx512"};
   std::printf(
-      "{\"kernel\":\"%s\",\"shape\":\"%s\",\"dtype\":\"f32\",\"isa\":\"%s\",\"threads\":%d,\"p20_ms\":%.4g,"
+      "{\"kernel\":\"%s\",\"shape\":\"%s\",\"dtype\":\"%s\",\"isa\":\"%s\",\"threads\":%d,\"p20_ms\":%.4g,"
       "\"p50_ms\":%.4g,\"p80_ms\":%.4g,\"cpu_ms\":%.4g,\"gflops\":%.4g,\"flops\":%.6g,\"bytes\":%.6g,"
       "\"extra_mb\":%.4g",
-      kernel.c_str(), shape.c_str(), isas[int(simd::isa())], num_threads(), at(0.2) * 1e3, at(0.5) * 1e3, at(0.8) * 1e3,
-      cpu / double(wall.size()) * 1e3, work.flops / at(0.5) * 1e-9, work.flops, work.bytes, extra_mb);
+      kernel.c_str(), shape.c_str(), work.dtype, isas[int(simd::isa())], num_threads(), at(0.2) * 1e3, at(0.5) * 1e3,
+      at(0.8) * 1e3, cpu / double(wall.size()) * 1e3, work.flops / at(0.5) * 1e-9, work.flops, work.bytes, extra_mb);
   if (work.error >= 0) std::printf(",\"error\":%.2g", work.error);
   std::printf("}\n");
   std::fflush(stdout);

@@ -77,6 +77,14 @@ StorageDtype storage_dtype(const Field& f) {
   fail(f.path(), "F32, BF16 or F16", name);
 }
 
+// True for bf16.
+bool weight_format(const Field& f) {
+  const std::string name = f.text();
+  if (name == "fp32") return false;
+  if (name == "bf16") return true;
+  fail(f.path(), "fp32 or bf16", name);
+}
+
 const char* finish_name(Finish finish) {
   switch (finish) {
     case Finish::Eos: return "eos";
@@ -174,6 +182,7 @@ GenerateOptions generate_options(const Field& o) {
   if (!o["tokenBytes"].is_null())
     out.token_bytes = {o["tokenBytes"]["bytes"].bytes(), o["tokenBytes"]["offsets"].uints()};
   if (!o["keepVision"].is_null()) out.keep_vision_tape = o["keepVision"].boolean();
+  if (!o["weights"].is_null()) out.bf16_weights = weight_format(o["weights"]);
   if (!o["kvBudget"].is_null()) out.kv_budget = o["kvBudget"].integer();
   if (!o["partial"].is_null()) out.partial = o["partial"].boolean();
   if (!o["maxSequences"].is_null()) out.max_sequences = o["maxSequences"].integer();

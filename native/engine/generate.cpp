@@ -17,8 +17,7 @@ namespace rft {
 namespace {
 
 constexpr int64_t kDefaultSequences = 256;
-constexpr int64_t kPrefillTokens =
-    1024;  // of several prompts computed together: enough to be efficient, few enough for the caches
+constexpr int64_t kPrefillTokens = 1024;  // of several prompts computed together: efficient, and near the caches
 
 struct Sequence {
   Generated out;
@@ -273,7 +272,7 @@ void check_requests(const ModelSpec& spec, const std::vector<GenerateRequest>& r
 std::vector<Generated> generate(Model& model, Ctx ctx, const std::vector<GenerateRequest>& requests,
                                 const GenerateOptions& options, const std::function<void(GenerateProgress)>& progress) {
   check_requests(model.spec(), requests, options);
-  model.decoder().pack(ctx);
+  model.decoder().pack(ctx, options.bf16_weights ? Dtype::BF16 : Dtype::F32);
   struct Unpack {
     Decoder& decoder;
     ~Unpack() { decoder.unpack(); }

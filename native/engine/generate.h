@@ -33,6 +33,7 @@ struct GenerateOptions {
   TokenBytes token_bytes;         // needed for stop strings
   int64_t max_sequences = 0;      // decoded at once; 0: chosen here
   int64_t kv_budget = 0;          // bytes of keys and values alive at once; 0: no limit. One sequence always runs.
+  bool bf16_weights = false;      // round the decoder's matrices to bf16: faster, and another policy than the trainer's
   bool partial = false;           // when aborted, return what there is (Finish::Aborted) instead of throwing
   bool keep_vision_tape = false;  // a training pass on the same images follows
 };

@@ -71,9 +71,9 @@ void Decoder::for_each_linear(const std::function<void(Linear&)>& visit) {
     for (Linear* linear : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) visit(*linear);
 }
 
-void Decoder::pack(Ctx& ctx) {
-  for_each_linear([&](Linear& linear) { linear.pack(ctx); });
-  head_.pack(ctx);
+void Decoder::pack(Ctx& ctx, Dtype dtype) {
+  for_each_linear([&](Linear& linear) { linear.pack(ctx, dtype); });
+  head_.pack(ctx, dtype);
 }
 
 void Decoder::unpack() {

@@ -34,7 +34,8 @@ class Decoder {
   const Tensor& head_weight() const { return head_.weight; }  // (V,C)
   const Linear& head() const { return head_; }
 
-  void pack(Ctx& ctx);
+  // Arranges the linears' weights for the matrix kernel until unpack(); BF16: rounded.
+  void pack(Ctx& ctx, Dtype dtype);
   void unpack();
   // Every linear of the layers, not the head.
   void for_each_linear(const std::function<void(Linear&)>& visit);

@@ -32,10 +32,12 @@ void merge_adapter(Linear& linear) {
   linear.lora_b.zero();
 }
 
-void Linear::pack(Ctx& ctx) {
+void Linear::pack(Ctx& ctx, Dtype dtype) {
   const int64_t n = weight.dim(0), k = weight.dim(1);
-  packed = ctx.workspace({simd::packed_size(n, k)});
-  if (!ctx.meta()) simd::pack_b(simd::Trans::Yes, n, k, weight.f32(), k, packed.f32());
+  packed = ctx.workspace({simd::packed_size(n, k)}, dtype);
+  if (ctx.meta()) return;
+  if (dtype == Dtype::BF16) simd::pack_b_bf16(simd::Trans::Yes, n, k, weight.f32(), k, packed.bf16());
+  else simd::pack_b(simd::Trans::Yes, n, k, weight.f32(), k, packed.f32());
 }
 
 namespace {
@@ -54,7 +56,10 @@ Tensor project_base(Ctx& ctx, const Tensor& x, const Linear& linear) {
   const int64_t t = x.rows(), k = linear.weight.dim(1), n = linear.weight.dim(0);
   Tensor y = ctx.empty({t, n});
   if (ctx.meta()) return y;
-  simd::gemm_packed(simd::Trans::No, t, n, k, x.f32(), k, linear.packed.f32(), 0.0f, y.f32(), n);
+  constexpr auto No = simd::Trans::No;
+  if (linear.packed.dtype() == Dtype::BF16)
+    simd::gemm_packed_bf16(No, t, n, k, x.f32(), k, linear.packed.bf16(), 0.0f, y.f32(), n);
+  else simd::gemm_packed(No, t, n, k, x.f32(), k, linear.packed.f32(), 0.0f, y.f32(), n);
   if (linear.bias) {
     parallel_ranges(t, 64, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) simd::add(y.row(i), linear.bias.f32(), y.row(i), n);

@@ -1,6 +1,6 @@
 // y = x w^T + b, plus scale (dropout(x) a^T) b^T where the layer has a low-rank adapter (LoRA, Hu et al. 2021). During
-// a rollout the weights do not change, so they can be rearranged once for the matrix kernel; the bits are the same
-// either way.
+// a rollout the weights do not change, so they can be rearranged once for the matrix kernel; in F32 the bits are the
+// same either way, in BF16 they are those of a model with rounded weights.
 #pragma once
 #include <string>
 
@@ -11,14 +11,14 @@ namespace rft {
 struct Linear {
   Tensor weight;  // (out, in)
   Tensor bias;    // (out) or none
-  Tensor packed;  // rearranged weight, only between pack() and unpack()
+  Tensor packed;  // rearranged weight, F32 or rounded to BF16, only between pack() and unpack()
   Tensor lora_a;  // (rank, in), or none
   Tensor lora_b;  // (out, rank)
   float lora_scale = 0.0f;
   float dropout = 0.0f;
   uint64_t stream = 0;  // of what dropout drops
 
-  void pack(Ctx& ctx);
+  void pack(Ctx& ctx, Dtype dtype);
   void unpack() { packed = {}; }
 };
 

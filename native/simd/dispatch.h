@@ -14,7 +14,7 @@ struct Tile {
   int64_t k;
   const float* a;
   int64_t a_stride;  // row-major A: between rows; k-major A: between k
-  const float* b;
+  const void* b;     // floats, or bf16 where the tile is of that kind
   int64_t b_stride;  // between k
   int64_t b_panel;   // between panels
   float* c;
@@ -30,10 +30,11 @@ struct GemmKernels {
   int max_rows;  // tallest tile
   int lanes;     // floats in a vector; a panel of B is two vectors wide
   int64_t k_block;
-  // Indexed by [row-major A][rows]; `half` is one vector wide, `full` a panel, `wide` is wide_panels[rows] panels.
-  TileFn half[2][kMaxRows + 1];
-  TileFn full[2][kMaxRows + 1];
-  TileFn wide[2][kMaxRows + 1];
+  // Indexed by [B in bf16][row-major A][rows]; `half` is one vector wide, `full` a panel, `wide` is wide_panels[rows]
+  // panels.
+  TileFn half[2][2][kMaxRows + 1];
+  TileFn full[2][2][kMaxRows + 1];
+  TileFn wide[2][2][kMaxRows + 1];
   int wide_panels[kMaxRows + 1];
   // dst (k, rows) from A stored (rows, k) or (k, rows). pack_a_rows may write up to 16 floats past the end.
   void (*pack_a_rows)(int64_t rows, int64_t k, const float* a, int64_t lda, float* dst);

@@ -30,11 +30,16 @@ struct Problem {
   int64_t lda;
   const float* B;  // null when packed
   int64_t ldb;
-  const float* packed;
+  const void* packed;  // floats, or bf16
+  bool bf16;
   float beta;
   float* C;
   int64_t ldc;
 };
+
+const void* packed_at(const Problem& p, int64_t element) {
+  return static_cast<const char*>(p.packed) + element * (p.bf16 ? 2 : 4);
+}
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -117,7 +122,7 @@ class Serial {
 
   void place_b(Tile& t, int64_t panel) const {
     if (p_.packed != nullptr) {
-      t.b = p_.packed + (panel * p_.K + k0_) * width_;
+      t.b = packed_at(p_, (panel * p_.K + k0_) * width_);
       t.b_stride = width_;
       t.b_panel = p_.K * width_;
     } else if (direct_b_ && (columns_of(panel) % g_.lanes == 0)) {
@@ -162,7 +167,7 @@ class Serial {
       const int64_t cols = columns_of(j + panels - 1);
       place_b(t, j);
       t.last_lanes = static_cast<int>(cols > g_.lanes ? cols - g_.lanes : cols);
-      const auto& shape = grouped ? g_.wide : cols > g_.lanes ? g_.full : g_.half;
+      const auto& shape = (grouped ? g_.wide : cols > g_.lanes ? g_.full : g_.half)[p_.bf16];
       const bool row_major = direct_a_ && p_.ta == Trans::No;
       // The next tile's rows of a contiguous A are just the next lines of memory, at most one for each k.
       const bool ahead = row_major && j == first_panel_ && p_.lda == kc_;
@@ -245,7 +250,7 @@ Problem part(const Problem& p, const Grid& grid, int64_t task) {
   q.A += p.ta == Trans::No ? m0 * p.lda : m0;
   q.C += m0 * p.ldc + j0 * width;
   if (p.packed != nullptr) {
-    q.packed += j0 * width * p.K;
+    q.packed = packed_at(p, j0 * width * p.K);
   } else {
     q.B += p.tb == Trans::No ? j0 * width : j0 * width * p.ldb;
   }
@@ -272,22 +277,27 @@ void pack_panels(Trans tb, int64_t N, int64_t K, const float* B, int64_t ldb, fl
 
 void gemm(Trans ta, Trans tb, int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const float* B, int64_t ldb,
           float beta, float* C, int64_t ldc) {
-  parallel({ta, tb, M, N, K, A, lda, B, ldb, nullptr, beta, C, ldc});
+  parallel({ta, tb, M, N, K, A, lda, B, ldb, nullptr, false, beta, C, ldc});
 }
 
 void gemm_serial(Trans ta, Trans tb, int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const float* B,
                  int64_t ldb, float beta, float* C, int64_t ldc) {
-  serial({ta, tb, M, N, K, A, lda, B, ldb, nullptr, beta, C, ldc});
+  serial({ta, tb, M, N, K, A, lda, B, ldb, nullptr, false, beta, C, ldc});
 }
 
 void gemm_packed(Trans ta, int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const float* packed,
                  float beta, float* C, int64_t ldc) {
-  parallel({ta, Trans::No, M, N, K, A, lda, nullptr, 0, packed, beta, C, ldc});
+  parallel({ta, Trans::No, M, N, K, A, lda, nullptr, 0, packed, false, beta, C, ldc});
 }
 
 void gemm_packed_serial(Trans ta, int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const float* packed,
                         float beta, float* C, int64_t ldc) {
-  serial({ta, Trans::No, M, N, K, A, lda, nullptr, 0, packed, beta, C, ldc});
+  serial({ta, Trans::No, M, N, K, A, lda, nullptr, 0, packed, false, beta, C, ldc});
+}
+
+void gemm_packed_bf16(Trans ta, int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const uint16_t* packed,
+                      float beta, float* C, int64_t ldc) {
+  parallel({ta, Trans::No, M, N, K, A, lda, nullptr, 0, packed, true, beta, C, ldc});
 }
 
 int64_t panel_width() { return 2 * kernels().gemm.lanes; }
@@ -301,6 +311,15 @@ void pack_b(Trans tb, int64_t N, int64_t K, const float* B, int64_t ldb, float* 
 
 void pack_b_serial(Trans tb, int64_t N, int64_t K, const float* B, int64_t ldb, float* packed) {
   pack_panels(tb, N, K, B, ldb, packed, 0, ceil_div(N, panel_width()));
+}
+
+void pack_b_bf16(Trans tb, int64_t N, int64_t K, const float* B, int64_t ldb, uint16_t* packed) {
+  const int64_t width = panel_width(), panel = width * K;
+  parallel_for(ceil_div(N, width), [&](int64_t j) {
+    float* floats = scratch_b.reserve(panel);
+    pack_b_serial(tb, std::min(width, N - j * width), K, B + j * width * (tb == Trans::No ? 1 : ldb), ldb, floats);
+    f32_to_bf16(floats, packed + j * panel, panel);
+  });
 }
 
 void pack_b_column(int64_t n, int64_t K, const float* column, float* packed) {

@@ -27,6 +27,11 @@ int64_t panel_width();
 int64_t packed_size(int64_t N, int64_t K);  // in floats
 void pack_b(Trans tb, int64_t N, int64_t K, const float* B, int64_t ldb, float* packed);
 void pack_b_serial(Trans tb, int64_t N, int64_t K, const float* B, int64_t ldb, float* packed);
+// The same with B rounded to bf16 (to nearest, ties to even) once, at half the memory: gemm_packed_bf16 makes floats of
+// it in registers, so its bits are those of gemm with the rounded values.
+void pack_b_bf16(Trans tb, int64_t N, int64_t K, const float* B, int64_t ldb, uint16_t* packed);
+void gemm_packed_bf16(Trans ta, int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const uint16_t* packed,
+                      float beta, float* C, int64_t ldc);
 // Writes column n of a packed B, K contiguous floats; the other columns stay as they are.
 void pack_b_column(int64_t n, int64_t K, const float* column, float* packed);
 // As gemm, with B packed. Bits equal those of gemm.

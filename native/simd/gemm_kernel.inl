@@ -3,8 +3,13 @@
 // A tile holds R x V vectors of C in registers and walks k once: V loads of B, R broadcasts of A, R * V fused
 // multiply-adds. Each element of C is therefore one chain over k, whatever R and V are. With few rows, several panels
 // of B are walked at once so that enough chains are in flight to hide the latency of the multiply-add.
+//
+// B is of floats, or of bf16 that become floats on their way into a register: the same products, half the memory read.
 
-template <int R, int V, bool kRowMajor>
+RFT_INLINE Vec vload_b(const float* p) { return vload(p); }
+RFT_INLINE Vec vload_b(const uint16_t* p) { return vload_bf16(p); }
+
+template <class B, int R, int V, bool kRowMajor>
 void tile(const Tile& given) {
   const Tile t = given;  // vector stores may alias the argument
   Vec acc[R][V];
@@ -18,10 +23,10 @@ void tile(const Tile& given) {
   }
   constexpr int kPanels = (V + 1) / 2;
   constexpr int kGroups = kRowMajor ? (R + 2) / 3 : 1;  // three rows per pointer: x86 addresses p, p + s, p + 2s
-  const float* b[kPanels];
+  const B* b[kPanels];
   const float* a[kGroups];
 #pragma GCC unroll 16
-  for (int p = 0; p < kPanels; ++p) b[p] = t.b + p * t.b_panel;
+  for (int p = 0; p < kPanels; ++p) b[p] = static_cast<const B*>(t.b) + p * t.b_panel;
 #pragma GCC unroll 16
   for (int g = 0; g < kGroups; ++g) a[g] = t.a + 3 * g * t.a_stride;
   const int64_t a_stride = t.a_stride, b_stride = t.b_stride;
@@ -33,7 +38,7 @@ void tile(const Tile& given) {
     }
     Vec bv[V];
 #pragma GCC unroll 16
-    for (int v = 0; v < V; ++v) bv[v] = vload(b[v / 2] + v % 2 * kLanes);
+    for (int v = 0; v < V; ++v) bv[v] = vload_b(b[v / 2] + v % 2 * kLanes);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       const Vec av = vset(kRowMajor ? a[r / 3][r % 3 * a_stride] : a[0][r]);
@@ -69,17 +74,23 @@ constexpr int wide_panels(int rows) {
   return panels;
 }
 
+template <class B, int R>
+constexpr void add_tiles_of(GemmKernels& g, int kind) {
+  constexpr int kWide = wide_panels(R);
+  g.half[kind][0][R] = tile<B, R, 1, false>;
+  g.half[kind][1][R] = tile<B, R, 1, true>;
+  g.full[kind][0][R] = tile<B, R, 2, false>;
+  g.full[kind][1][R] = tile<B, R, 2, true>;
+  g.wide[kind][0][R] = tile<B, R, 2 * kWide, false>;
+  g.wide[kind][1][R] = tile<B, R, 2 * kWide, true>;
+}
+
 template <int R>
 constexpr void add_tiles(GemmKernels& g) {
   if constexpr (R <= kTallest) {
-    constexpr int kWide = wide_panels(R);
-    g.half[0][R] = tile<R, 1, false>;
-    g.half[1][R] = tile<R, 1, true>;
-    g.full[0][R] = tile<R, 2, false>;
-    g.full[1][R] = tile<R, 2, true>;
-    g.wide[0][R] = tile<R, 2 * kWide, false>;
-    g.wide[1][R] = tile<R, 2 * kWide, true>;
-    g.wide_panels[R] = kWide;
+    g.wide_panels[R] = wide_panels(R);
+    add_tiles_of<float, R>(g, 0);
+    add_tiles_of<uint16_t, R>(g, 1);
     add_tiles<R + 1>(g);
   }
 }

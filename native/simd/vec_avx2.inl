@@ -20,6 +20,10 @@ RFT_INLINE __m256i first(int64_t n) {
 RFT_INLINE Vec vzero() { return _mm256_setzero_ps(); }
 RFT_INLINE Vec vset(float x) { return _mm256_set1_ps(x); }
 RFT_INLINE Vec vload(const float* p) { return _mm256_loadu_ps(p); }
+RFT_INLINE Vec vload_bf16(const uint16_t* p) {
+  const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+}
 RFT_INLINE Vec vload_n(const float* p, int64_t n) { return _mm256_maskload_ps(p, first(n)); }
 RFT_INLINE void vstore(float* p, Vec x) { _mm256_storeu_ps(p, x); }
 RFT_INLINE void vstore_n(float* p, Vec x, int64_t n) { _mm256_maskstore_ps(p, first(n), x); }
@@ -87,10 +91,6 @@ RFT_INLINE __m256 scale2(__m256 x, __m256 z) {
 // x with the low bits of z added to its exponent.
 RFT_INLINE F fscale2(F x, F z) { return {scale2(x.lo, z.lo), scale2(x.hi, z.hi)}; }
 
-RFT_INLINE __m256 widen_bf16(const uint16_t* p) {
-  const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
-}
 RFT_INLINE __m256i round_bf16(__m256 x) {
   const __m256i bits = _mm256_castps_si256(x);
   const __m256i high = _mm256_srli_epi32(bits, 16);
@@ -99,7 +99,7 @@ RFT_INLINE __m256i round_bf16(__m256 x) {
   const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
   return _mm256_blendv_epi8(out, _mm256_or_si256(high, _mm256_set1_epi32(0x40)), nan);
 }
-RFT_INLINE F load_bf16(const uint16_t* p) { return {widen_bf16(p), widen_bf16(p + 8)}; }
+RFT_INLINE F load_bf16(const uint16_t* p) { return {vload_bf16(p), vload_bf16(p + 8)}; }
 RFT_INLINE void store_bf16(uint16_t* p, F x) {
   const __m256i mixed = _mm256_packus_epi32(round_bf16(x.lo), round_bf16(x.hi));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(mixed, 0xd8));

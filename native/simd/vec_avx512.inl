@@ -14,6 +14,10 @@ RFT_INLINE __mmask16 first(int64_t n) { return static_cast<__mmask16>((1u << n) 
 RFT_INLINE Vec vzero() { return _mm512_setzero_ps(); }
 RFT_INLINE Vec vset(float x) { return _mm512_set1_ps(x); }
 RFT_INLINE Vec vload(const float* p) { return _mm512_loadu_ps(p); }
+RFT_INLINE Vec vload_bf16(const uint16_t* p) {
+  const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
 RFT_INLINE Vec vload_n(const float* p, int64_t n) { return _mm512_maskz_loadu_ps(first(n), p); }
 RFT_INLINE void vstore(float* p, Vec x) { _mm512_storeu_ps(p, x); }
 RFT_INLINE void vstore_n(float* p, Vec x, int64_t n) { _mm512_mask_storeu_ps(p, first(n), x); }
@@ -70,10 +74,7 @@ RFT_INLINE F fscale2(F x, F z) {
   return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_slli_epi32(_mm512_castps_si512(z), 23)));
 }
 
-RFT_INLINE F load_bf16(const uint16_t* p) {
-  const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-  return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
-}
+RFT_INLINE F load_bf16(const uint16_t* p) { return vload_bf16(p); }
 RFT_INLINE void store_bf16(uint16_t* p, F x) {
   const __m512i bits = _mm512_castps_si512(x);
   const __m512i high = _mm512_srli_epi32(bits, 16);

@@ -34,6 +34,7 @@ RFT_INLINE Vec vload(const float* p) {
   __builtin_memcpy(&x, p, sizeof x);
   return x;
 }
+RFT_INLINE Vec vload_bf16(const uint16_t* p) { return (Vec)(Bits4{p[0], p[1], p[2], p[3]} << 16); }
 RFT_INLINE Vec vload_n(const float* p, int64_t n) {
   Vec x{};
   for (int64_t i = 0; i < n; ++i) x[i] = p[i];

@@ -192,6 +192,12 @@ export const rolloutSection = section(
     minP: z.number().min(0).lt(1).default(0).describe('Drop tokens below minP x the likeliest. 0 = off.'),
     maxNewTokens: count(1).default(256).describe('Longest completion.'),
     stop: z.array(text()).default([]).describe('Text that ends a completion.'),
+    weights: z
+      .enum(['fp32', 'bf16'])
+      .default('fp32')
+      .describe(
+        'Decoder matrices while sampling. fp32: sampler and trainer agree bit for bit. bf16: rounded, up to twice as fast at few sequences; the sampler is then another policy, and its log-probs are the old ones of the ratio.',
+      ),
   },
   'How completions are drawn.',
 ).prefault({})

@@ -310,6 +310,12 @@ export interface GenerateRequest {
   stream: number
 }
 
+/**
+ * fp32: log-probs are the trainer's bit for bit. bf16: matrices rounded to nearest, products and sums in fp32; the bits
+ * are those of a model whose decoder matrices and head are so rounded.
+ */
+export type RolloutWeights = 'fp32' | 'bf16'
+
 export interface GenerateOptions {
   maxNewTokens: number
   /** 0 = greedy. Log-probs are then at temperature 1. */
@@ -329,6 +335,8 @@ export interface GenerateOptions {
   stopStrings?: string[]
   /** Bytes of every token: token i is `bytes[offsets[i] .. offsets[i + 1])`. */
   tokenBytes?: { bytes: Uint8Array; offsets: Uint32Array }
+  /** The decoder's matrices; default fp32. */
+  weights?: RolloutWeights
   /** Bytes of keys and values alive at once; 0 = no limit. Prompts wait until there is room; one sequence always runs. */
   kvBudget?: number
   /** When aborted, resolve with what has started (`finish: 'aborted'`) instead of rejecting. */

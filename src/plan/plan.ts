@@ -123,9 +123,9 @@ async function runStep(config: Config, policy: Model, meter: Meter, examples: Ex
   const optimizer = await Optimizer.create(policy, { ...config.optimizer, noDecay: [] })
   try {
     await policy.zeroGrad()
-    const { maxNewTokens, temperature, topK, topP, minP } = config.rollout
+    const { maxNewTokens, temperature, topK, topP, minP, weights } = config.rollout
     const sampling: Omit<CollectOptions, 'step' | 'samples'> = {
-      ...{ maxNewTokens, temperature, topK, topP, minP, seed: 0, merge: policy.spec.vision?.merge ?? 1 },
+      ...{ maxNewTokens, temperature, topK, topP, minP, weights, seed: 0, merge: policy.spec.vision?.merge ?? 1 },
       ...{ stopTokens: new Int32Array(0), forbiddenTokens: new Int32Array(0), decode: () => '' },
     }
     const context = {

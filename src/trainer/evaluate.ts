@@ -61,7 +61,9 @@ export async function evaluate(prompts: AsyncIterable<Prompt>, options: Evaluate
 async function answer(prompts: Prompt[], options: EvaluateOptions): Promise<Group[]> {
   const { policy, rewards, sampling, maxNewTokens, signal } = options
   const seen = options.blind ? prompts.map(greyed) : prompts
-  const greedy = { ...sampling, temperature: 0, topK: 0, topP: 1, minP: 0, maxNewTokens, samples: 1, step: 0 }
+  // The weights as trained, also where rollouts round them.
+  const settings = { weights: 'fp32', temperature: 0, topK: 0, topP: 1, minP: 0 } as const
+  const greedy = { ...sampling, ...settings, maxNewTokens, samples: 1, step: 0 }
   const sampled = await collect(policy, seen, greedy, { signal })
   return (await judge(rewards, sampled, signal)).groups
 }

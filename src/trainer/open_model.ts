@@ -6,7 +6,7 @@ import type { Prompt, Row } from '../core/types.ts'
 import { type LoraSettings, loraSpec, moduleLayout } from '../models/index.ts'
 import { native } from '../native/binding.ts'
 import { Model } from '../native/model.ts'
-import type { DeviceName, GenerateOptions, ModelSpec } from '../native/types.ts'
+import type { DeviceName, GenerateOptions, ModelSpec, RolloutWeights } from '../native/types.ts'
 import {
   type ChangeImage,
   ChatTemplate,
@@ -51,6 +51,7 @@ export interface SamplingSettings {
   maxNewTokens: number
   stop: readonly string[]
   seed: number
+  weights?: RolloutWeights
 }
 
 /** A loaded model with its tokenizer and processor. */
@@ -96,8 +97,8 @@ export async function openModel(dir: string, options: OpenModelOptions = {}): Pr
     ...{ model, checkpoint, tokenizer, merge: vision?.merge ?? 1 },
     toPrompt: (row, change) => renderPrompt(row, context, change),
     decode: (tokens) => tokenizer.decode(tokens, { skipSpecialTokens: true }),
-    generateOptions: ({ temperature, topK, topP, minP, maxNewTokens, stop, seed }) => ({
-      ...{ temperature, topK, topP, minP, maxNewTokens, seed },
+    generateOptions: ({ temperature, topK, topP, minP, maxNewTokens, stop, seed, weights }) => ({
+      ...{ temperature, topK, topP, minP, maxNewTokens, seed, weights },
       stopTokens: Int32Array.from(tokenizer.eosIds),
       forbiddenTokens: Int32Array.from([...forbiddenTokens(vision), ...forbidden]),
       ...(stop.length > 0 ? { stopStrings: [...stop], tokenBytes: tokenizer.tokenBytes(vocab) } : {}),

@@ -2,6 +2,7 @@
 
 import type { MiniBatch, PolicyBatch } from './batch.ts'
 import { choosesTokens, chooseTokens, policyLossInput } from './loss_columns.ts'
+import { isOnPolicy } from './on_policy.ts'
 import type { StepContext } from './step.ts'
 import type { UpdateStats } from './step_metrics.ts'
 import { applyUpdate } from './update.ts'
@@ -29,16 +30,11 @@ async function withChosenTokens(context: StepContext, miniBatch: MiniBatch, seed
   const present: Float32Array[] = []
   for (const { pack, head, sampledLogp } of miniBatch.batches)
     present.push(
-      isOnPolicy(context) && !miniBatch.offPolicy
+      isOnPolicy(context.config) && !miniBatch.offPolicy
         ? sampledLogp
         : (await context.policy.score(pack, head, { signal: context.signal })).logp,
     )
   return chooseTokens(miniBatch, present, algorithm, seed)
-}
-
-/** No update lies between sampling and the only update, and the sampler is this engine: every ratio is exactly 1. */
-function isOnPolicy({ config: { algorithm } }: StepContext): boolean {
-  return algorithm.updatesPerRollout * algorithm.miniBatches === 1 && algorithm.rolloutCorrection.level === null
 }
 
 /** Accumulates the gradient of a mini-batch and applies it, unless something in it is not finite. */
@@ -48,7 +44,7 @@ async function update(context: StepContext, miniBatch: MiniBatch, lr: number, st
   const entropyCoef = controllers.entropyCoef()
   const settings = {
     algorithm: config.algorithm,
-    onPolicy: isOnPolicy(context) && !miniBatch.offPolicy,
+    onPolicy: isOnPolicy(config) && !miniBatch.offPolicy,
     entropyWeight: entropyCoef / Math.max(1, miniBatch.keptTokens),
   }
   let loss = 0

@@ -14,6 +14,7 @@ import { Controllers } from './controllers.ts'
 import type { Evaluation } from './evaluate.ts'
 import { evaluateRun } from './evaluate_run.ts'
 import { stageOf } from './method_stages.ts'
+import { isOnPolicy } from './on_policy.ts'
 import { type OpenRunOptions, openRun } from './open.ts'
 import { ReplayBuffer } from './replay.ts'
 import { rollBack } from './rollback.ts'
@@ -154,11 +155,12 @@ class Loop {
   }
 
   private describe(): void {
-    const { algorithm } = this.work.config
-    if (algorithm.trainer === 'sft') return
-    const updates = algorithm.updatesPerRollout * algorithm.miniBatches
-    const old = updates === 1 ? 'skipped, on-policy' : "skipped, the sampler's log-probs serve as oldLogp"
-    this.log.note(`phase score: ${this.work.reference ? `reference only (old log-probs ${old})` : old}`)
+    const { config, reference } = this.work
+    const { trainer, rolloutCorrection } = config.algorithm
+    if (trainer === 'sft') return
+    const old = isOnPolicy(config) ? 'skipped, on-policy' : "skipped, the sampler's log-probs serve as oldLogp"
+    if (rolloutCorrection.level !== null) this.log.note('phase score: old log-probs, for the rollout correction')
+    else this.log.note(`phase score: ${reference ? `reference only (old log-probs ${old})` : old}`)
   }
 
   /** @returns whether the step was finished: a request to stop may have abandoned it. */

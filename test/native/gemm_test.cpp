@@ -8,6 +8,7 @@
 
 #include "base/parallel_for.h"
 #include "check.h"
+#include "simd/vmath.h"
 
 using namespace rft::simd;
 using namespace rft::test;
@@ -114,6 +115,22 @@ std::vector<Case> gemm_cases() {
   return out;
 }
 
+// A product with B packed in bf16 has the bits of one with B's values rounded beforehand.
+std::string check_bf16(const Case& s, const Inputs& in) {
+  Inputs rounded = in;
+  std::vector<uint16_t> half(in.b.data.size());
+  f32_to_bf16(in.b.data.data(), half.data(), int64_t(half.size()));
+  bf16_to_f32(half.data(), rounded.b.data.data(), int64_t(half.size()));
+  const Floats want = multiply(s, rounded, false, true);
+  std::vector<uint16_t> packed(size_t(packed_size(s.N, s.K)) + 1, 0x7fc1);
+  pack_b_bf16(s.tb, s.N, s.K, in.b.data.data(), in.b.ld, packed.data());
+  if (packed.back() != 0x7fc1) return s.text() + ": pack_b_bf16 wrote past packed_size";
+  Floats c = in.c;
+  gemm_packed_bf16(s.ta, s.M, s.N, s.K, in.a.data.data(), in.a.ld, packed.data(), s.beta, c.data() + s.N + s.gap,
+                   s.N + s.gap);
+  return same_bits(c, want) ? "" : s.text() + ": packed in bf16, other bits than with rounded values";
+}
+
 std::string check_gemm(const Case& s, const std::vector<Isa>& isas) {
   const Inputs in(s);
   Floats fused;  // the bits of the first instruction set with fused multiply-add
@@ -133,6 +150,8 @@ std::string check_gemm(const Case& s, const std::vector<Isa>& isas) {
           return s.text() + ": other bits with " + std::to_string(threads) + " threads, way " + std::to_string(way);
         }
       }
+      const std::string detail = check_bf16(s, in);
+      if (!detail.empty()) return std::string(name_of(isa)) + " " + detail;
     }
     if (isa == Isa::Portable) continue;
     if (fused.empty()) fused = first;

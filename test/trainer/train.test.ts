@@ -51,6 +51,24 @@ describe('learning', () => {
     expect(losses.at(-1)).toBeLessThan(0.2)
   })
 
+  test("with rounded rollout weights the sampler's log-probs are the old ones", async () => {
+    for (const weights of ['fp32', 'bf16'] as const) {
+      const old: (Float32Array | null)[] = []
+      const input: RunOptions['input'] = { rollout: { promptsPerStep: 2, groupSize: 4, maxNewTokens: 4, weights } }
+      const { run } = await openBigramRun(runDir(weights), { input: { ...input, train: { steps: 1 } } })
+      const { policy } = run
+      const forwardBackward = policy.forwardBackward.bind(policy)
+      policy.forwardBackward = (pack, head, loss, options) => {
+        if ('policy' in loss) old.push(loss.policy.oldLogp)
+        return forwardBackward(pack, head, loss, options)
+      }
+      await trainRun(run)
+      run.dispose()
+      expect(old.length).toBeGreaterThan(0)
+      for (const columns of old) expect(columns).toEqual(weights === 'fp32' ? null : expect.any(Float32Array))
+    }
+  })
+
   test('on-policy the ratio is exactly 1 and the trainer sees the log-probs of the sampler', async () => {
     await train({ input: { train: { steps: 3 } } })
     for (const r of readMetrics(runDir()).filter((record) => record.loss !== undefined)) {
