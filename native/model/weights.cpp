@@ -50,10 +50,13 @@ float normal(uint64_t seed, uint64_t stream, uint64_t i) {
 }
 
 // Standard deviation of a matrix's first values: 1 / sqrt(inputs), so that activations keep their size from layer to
-// layer; less for the projections that write into the residual stream, and a small embedding beside them.
+// layer; less for the projections that write into the residual stream, and a small embedding beside them. Image
+// features begin larger than what the decoder's layers add to them: small ones were first blown up along their
+// strongest direction (colour, in drawn shapes), which hid everything else they said.
 float spread(const Parameter& p) {
   if (p.name == "decoder.embed.weight") return 0.05f;
   const float even = 1.0f / std::sqrt(float(p.value.columns()));
+  if (p.name == "vision.merger.fc2.weight") return 6.0f * even;
   const bool into_residual =
       ends_with(p.name, ".o.weight") || ends_with(p.name, ".down.weight") || ends_with(p.name, ".proj.weight");
   return into_residual ? 0.4f * even : even;

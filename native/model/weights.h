@@ -34,8 +34,8 @@ class Weights {
   std::vector<Parameter>& all() { return parameters_; }
   const std::vector<Parameter>& all() const { return parameters_; }
 
-  // Matrices ~ N(0, 1 / inputs), norm weights 1, biases 0; adapters as in init_adapters. Each parameter has its own
-  // random stream, so its values do not depend on what else the model holds.
+  // Matrices ~ N(0, s^2 / inputs) with s = 1 for most, norm weights 1, biases 0; adapters as in init_adapters. Each
+  // parameter has its own random stream, so its values do not depend on what else the model holds.
   void init_random(uint64_t seed);
   // a ~ U(-1, 1) / sqrt(inputs), b = 0: the model computes what it did without adapters.
   void init_adapters(uint64_t seed);

@@ -44,15 +44,19 @@ function addShapes(data: Command, context: Context): void {
     .description('draw images of coloured shapes with questions: train.jsonl and held_out.jsonl')
     .option('--train <n>', 'rows to train on', wholeNumber(), 4000)
     .option('--held-out <n>', 'rows to evaluate on', wholeNumber(), 600)
+    .option('--warm-start <n>', 'rows to imitate first: warm_start.jsonl', wholeNumber(), 0)
     .option('--size <pixels>', 'side of the images', wholeNumber(1), 84)
     .option('--seed <n>', 'the same seed draws the same rows', wholeNumber(), 0)
     .option('--sheet <png>', 'also draw a page of samples to look at')
     .addHelpText('after', '\nExample:\n  rft data shapes data/shapes --seed 0 --sheet shapes.png')
     .action(
-      async (dir: string, flags: { train: number; heldOut: number; size: number; seed: number; sheet?: string }) => {
+      async (
+        dir: string,
+        flags: { train: number; heldOut: number; warmStart: number; size: number; seed: number; sheet?: string },
+      ) => {
         const { contactSheet, generateShapes } = await import('../data/shapes/index.ts')
-        const { train, heldOut } = await generateShapes({ dir, ...flags })
-        for (const { file, rows, kinds } of [train, heldOut]) {
+        const { train, heldOut, warmStart } = await generateShapes({ dir, ...flags })
+        for (const { file, rows, kinds } of [train, heldOut, ...(warmStart ? [warmStart] : [])]) {
           context.io.stdout.write(`${file}: ${rows} rows\n`)
           for (const [kind, { rows: own, bestConstant }] of Object.entries(kinds))
             context.io.stdout.write(

@@ -21,6 +21,7 @@ import {
   reinforceConfig,
   trainRows,
   warmStartConfig,
+  warmStartRows,
 } from './settings.ts'
 
 /** `report.json`. Accuracies are shares of the held-out rows, greedy. */
@@ -55,8 +56,10 @@ export async function quickstart(options: QuickstartOptions, hooks: Hooks): Prom
   const clock = new Clock()
   native().setThreads(options.threads)
 
-  hooks.headline(`drawing ${trainRows} training and ${heldOutRows} held-out pictures`)
-  await clock.time('data', () => generateShapes({ dir: data, seed, train: trainRows, heldOut: heldOutRows }))
+  hooks.headline(`drawing ${warmStartRows + trainRows} pictures to train on and ${heldOutRows} held-out ones`)
+  await clock.time('data', () =>
+    generateShapes({ dir: data, seed, train: trainRows, heldOut: heldOutRows, warmStart: warmStartRows }),
+  )
   await clock.time('model', () => createModel(model, seed))
 
   const warmStart = warmStartConfig(options)

@@ -12,7 +12,8 @@ export interface QuickstartOptions {
   threads: number
 }
 
-export const trainRows = 8000
+export const warmStartRows = 10000
+export const trainRows = 4000
 export const heldOutRows = 600
 export const defaultSteps = 100
 const longestAnswer = 48
@@ -29,17 +30,17 @@ export const places = (dir: string) => ({
   warmStart: join(dir, 'warm_start'),
 })
 
-/** Imitation of worked and unworked solutions, from random weights. */
+/** Imitation of worked and unworked solutions, from random weights, on rows of its own. */
 export function warmStartConfig({ dir, seed, threads }: QuickstartOptions): Config {
   const { data, model, warmStart } = places(dir)
   return configSchema.parse({
     ...{ seed, threads },
     run: { dir: warmStart, overwrite: true },
     model: { path: model },
-    data: { train: [join(data, 'train.jsonl')] },
+    data: { train: [join(data, 'warm_start.jsonl')] },
     algorithm: { trainer: 'sft' },
     optimizer: { lr: 1e-3, schedule: 'cosine', warmupSteps: 20, beta2: 0.95 },
-    train: { steps: 800, batchSize: 32 },
+    train: { steps: 1500, batchSize: 32 },
     report: { samples: 0 },
   })
 }
@@ -52,9 +53,9 @@ export function reinforceConfig({ dir, seed, steps, threads }: QuickstartOptions
     run: { dir, overwrite: true },
     model: { path: start },
     data: { train: [join(data, 'train.jsonl')], eval: [join(data, 'held_out.jsonl')] },
-    rollout: { promptsPerStep: 16, groupSize: 8, maxNewTokens: longestAnswer },
+    rollout: { promptsPerStep: 32, groupSize: 8, maxNewTokens: longestAnswer },
     rewards: [{ name: 'accuracy' }],
-    optimizer: { lr: 1e-4 },
+    optimizer: { lr: 8e-5, schedule: 'linear' },
     train: { steps },
     eval: { atStart: true },
   })

@@ -11,17 +11,17 @@ export const background = [122, 116, 104] as const
  * bright paints mixed, a small model took far longer to tell silhouettes apart.
  */
 const paint: Record<Colour, readonly [number, number, number]> = {
-  red: [250, 80, 76],
-  green: [76, 232, 104],
-  blue: [88, 148, 255],
-  yellow: [255, 236, 84],
+  red: [255, 110, 130],
+  green: [120, 255, 120],
+  blue: [100, 160, 255],
+  yellow: [235, 215, 60],
 }
 
 /** Whether a point is inside; coordinates from the centre in units of the radius, y downwards. */
 const inside: Record<Shape, (x: number, y: number) => boolean> = {
-  circle: (x, y) => x * x + y * y <= 1,
-  square: (x, y) => Math.abs(x) <= 0.88 && Math.abs(y) <= 0.88,
-  triangle: (x, y) => y <= 0.8 && y >= -1.1 && Math.abs(x) <= 0.58 * (y + 1.1),
+  dot: (x, y) => x * x + y * y <= 0.3,
+  ring: (x, y) => x * x + y * y <= 1.1 && x * x + y * y >= 0.45,
+  square: (x, y) => Math.abs(x) <= 1 && Math.abs(y) <= 1,
 }
 
 /** Radius and jitter as parts of a cell; the largest shape still clears its cell. */

@@ -5,7 +5,7 @@ import sharp from 'sharp'
 import { InputError } from '../../core/errors.ts'
 import { drawScene } from './draw.ts'
 import { type Kind, kinds } from './questions.ts'
-import { defaultStyle, type ShapesRow, type ShapesStyle, shapesRow } from './rows.ts'
+import { defaultStyle, type ShapesRow, shapesRow, warmStartStyle } from './rows.ts'
 import { side } from './scene.ts'
 
 export interface ShapesOptions {
@@ -13,11 +13,12 @@ export interface ShapesOptions {
   seed: number
   /** Rows to train on. */
   train: number
+  /** Rows to imitate before that, asked in another mix; default none. */
+  warmStart?: number
   /** Rows to evaluate on; none asks about a scene what a training row asks about it. */
   heldOut: number
   /** Side of the images in pixels; default 84. */
   size?: number
-  style?: Partial<ShapesStyle>
 }
 
 export interface SplitSummary {
@@ -33,14 +34,19 @@ export interface ShapesSummary {
   size: number
   train: SplitSummary
   heldOut: SplitSummary
+  warmStart: SplitSummary | null
 }
 
-const splits = { heldOut: { name: 'held_out', key: 1 }, train: { name: 'train', key: 0 } } as const
+const splits = {
+  heldOut: { name: 'held_out', key: 1, style: defaultStyle },
+  train: { name: 'train', key: 0, style: defaultStyle },
+  warmStart: { name: 'warm_start', key: 2, style: warmStartStyle },
+} as const
 const filesAtOnce = 16
 const smallestCell = 8
 
 /**
- * Writes `<dir>/train.jsonl`, `<dir>/held_out.jsonl` and their images. The same options give the same bytes; held-out
+ * Writes `<dir>/train.jsonl`, `<dir>/held_out.jsonl`, `<dir>/warm_start.jsonl` if asked for, and their images. The same options give the same bytes; held-out
  * rows do not depend on how many training rows there are.
  *
  * @throws InputError for counts or a size that cannot be.
@@ -48,21 +54,21 @@ const smallestCell = 8
  * await generateShapes({ dir: 'data/shapes', seed: 0, train: 4000, heldOut: 600 })
  */
 export async function generateShapes(options: ShapesOptions): Promise<ShapesSummary> {
-  const { dir, seed, size = 84 } = options
+  const { dir, seed, size = 84, warmStart = 0 } = options
   requireCount('seed', seed, 0)
   requireCount('train', options.train, 0)
   requireCount('heldOut', options.heldOut, 0)
+  requireCount('warmStart', warmStart, 0)
   requireCount('size', size, smallestCell * side)
-  const style = { ...defaultStyle, ...options.style }
   const taken = new Set<string>()
-  const write = (split: keyof typeof splits) => {
-    const { name, key } = splits[split]
-    const rows = Array.from({ length: options[split] }, (_, k) => shapesRow([seed, key], k, style, taken))
+  const write = (split: keyof typeof splits, count: number) => {
+    const { name, key, style } = splits[split]
+    const rows = Array.from({ length: count }, (_, k) => shapesRow([seed, key], k, style, taken))
     return writeSplit(dir, name, rows, size)
   }
-  const heldOut = await write('heldOut')
-  const train = await write('train')
-  return { dir, seed, size, train, heldOut }
+  const heldOut = await write('heldOut', options.heldOut)
+  const train = await write('train', options.train)
+  return { dir, seed, size, train, heldOut, warmStart: warmStart > 0 ? await write('warmStart', warmStart) : null }
 }
 
 async function writeSplit(dir: string, name: string, rows: readonly ShapesRow[], size: number): Promise<SplitSummary> {

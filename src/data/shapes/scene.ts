@@ -1,7 +1,7 @@
 /** What a picture shows: coloured shapes in some cells of a 3x3 grid. */
 import type { Random } from '../../core/random.ts'
 
-export const shapes = ['circle', 'square', 'triangle'] as const
+export const shapes = ['dot', 'ring', 'square'] as const
 export const colours = ['red', 'green', 'blue', 'yellow'] as const
 export type Shape = (typeof shapes)[number]
 export type Colour = (typeof colours)[number]
@@ -18,13 +18,6 @@ export const side = 3
 export const cells = side * side
 const fewest = 2
 const most = 7
-
-const rowNames = ['top', 'middle', 'bottom']
-const columnNames = ['left', 'centre', 'right']
-export const cellNames = Array.from(
-  { length: cells },
-  (_, k) => `${rowNames[Math.floor(k / side)]} ${columnNames[k % side]}`,
-)
 
 /** 2 to 7 items; each scene favours one colour and one shape, so that large counts are as common as small ones. */
 export function randomScene(random: Random): Scene {

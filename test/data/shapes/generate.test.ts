@@ -58,6 +58,25 @@ describe('generateShapes', () => {
     expect(await text('d')).toBe(await text('a'))
   })
 
+  test('rows of a warm start are others, in another mix, with the share without working', async () => {
+    const options = { dir: join(dir, 'e'), seed: 7, train: 200, heldOut: 100, warmStart: 300 }
+    const { warmStart, train } = await generateShapes(options)
+    expect(warmStart!.rows).toBe(300)
+    expect(summary.warmStart).toBeNull()
+    expect(warmStart!.kinds.count.rows / 300).toBeGreaterThan(2 * (train.kinds.count.rows / 200))
+    const text = (file: string) => readFile(join(dir, file), 'utf8')
+    expect((await text('a/held_out.jsonl')).startsWith(await text('e/held_out.jsonl'))).toBe(true)
+    const imitated = await loadRows([warmStart!.file])
+    requireSound(await checkRows(imitated))
+    const calculations = imitated.filter(({ columns }) => columns.kind === 'arithmetic')
+    const direct = calculations.filter(({ target }) => target!.startsWith('<think></think>'))
+    expect(Math.abs(direct.length / calculations.length - 0.6)).toBeLessThan(0.15)
+    const others = await loadRows([join(dir, 'e', 'train.jsonl'), join(dir, 'e', 'held_out.jsonl')])
+    const content = async (row: Row) => `${JSON.stringify(row.messages)} ${await readFile(images(row)[0]!, 'latin1')}`
+    const seen = new Set(await Promise.all(others.map(content)))
+    for (const row of imitated) expect(seen.has(await content(row))).toBe(false)
+  })
+
   test('images are small RGB files of the asked size, and all differ', async () => {
     const paths = [...rows.train, ...rows.heldOut].flatMap(images)
     const metadata = await sharp(paths[0]).metadata()
@@ -81,6 +100,7 @@ describe('generateShapes', () => {
   test.each([
     ['train', { train: -1 }],
     ['heldOut', { heldOut: 0.5 }],
+    ['warmStart', { warmStart: -2 }],
     ['size', { size: 10 }],
     ['seed', { seed: Number.NaN }],
   ])('refuses a bad %s', async (name, bad) => {

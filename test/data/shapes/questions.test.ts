@@ -4,14 +4,14 @@ import { createRandom } from '../../../src/core/random.ts'
 import { drawScene } from '../../../src/data/shapes/draw.ts'
 import { kinds, questions } from '../../../src/data/shapes/questions.ts'
 import { defaultStyle, type ShapesRow, shapesRow, shapesSentences } from '../../../src/data/shapes/rows.ts'
-import { cellNames, colours, randomScene, type Scene } from '../../../src/data/shapes/scene.ts'
-import { workingStyles } from '../../../src/data/shapes/working.ts'
+import { colours, randomScene, type Scene, shapes } from '../../../src/data/shapes/scene.ts'
 
 function draw(count: number, seed = 0, style = defaultStyle): ShapesRow[] {
   const taken = new Set<string>()
   return Array.from({ length: count }, (_, k) => shapesRow([seed, 0], k, style, taken))
 }
 const rows = draw(3000)
+const texts = Object.values(questions).flatMap((lists) => lists.flat().map(({ text }) => text))
 
 /** How many items a word of a question stands for. */
 function amount(scene: Scene, word: string): number {
@@ -29,14 +29,13 @@ function solve(question: string, scene: Scene): string {
     const [a, b] = compared.map((word) => amount(scene, word)) as [number, number]
     return a > b ? compared[0]! : a < b ? compared[1]! : 'same'
   }
-  const sum = match(/^How much is (\w+) (plus twice|plus|minus) (\w+)\?$/)
+  const sum = match(/^How much is (\w+) times (\w+)(?: (plus|minus) (\w+))?\?$/)
   if (sum) {
-    const [a, b] = [amount(scene, sum[0]!), amount(scene, sum[2]!)]
-    return String({ plus: a + b, minus: a - b, 'plus twice': a + 2 * b }[sum[1]!])
+    const product = amount(scene, sum[0]!) * amount(scene, sum[1]!)
+    const third = sum[3] === undefined ? 0 : amount(scene, sum[3])
+    return String(sum[2] === 'minus' ? product - third : product + third)
   }
-  const place = cellNames.findIndex((name) => question.includes(` ${name}`))
   const property = question.startsWith('What colour') ? 'colour' : 'shape'
-  if (place >= 0) return scene[place]![property]
   const word = match(/^What (?:colour is the (\w+)|shape is the (\w+) one)\?$/)!.find(Boolean)!
   const found = scene.filter((item) => item && (item.colour === word || item.shape === word))
   expect(found).toHaveLength(1)
@@ -50,13 +49,12 @@ describe('questions', () => {
   })
 
   test('every sentence is one question', () => {
-    const texts = Object.values(questions).flatMap((all) => all.map(({ text }) => text))
     expect(new Set(texts).size).toBe(texts.length)
     expect(new Set(rows.map(({ question }) => question)).size).toBe(texts.length)
   })
 
   test('no constant answer is good, for any kind', () => {
-    const limit = { count: 0.25, compare: 0.4, attribute: 0.22, arithmetic: 0.25 }
+    const limit = { count: 0.25, compare: 0.4, attribute: 0.25, arithmetic: 0.25 }
     for (const kind of kinds) {
       const answers = rows.filter((row) => row.kind === kind).map(({ answer }) => answer)
       const share =
@@ -82,64 +80,88 @@ describe('questions', () => {
   })
 })
 
+/** A sum or difference of products of digits. */
+function calculate(text: string): number {
+  const products = text.split(/[+-]/).map((term) => term.split('*').reduce((product, n) => product * Number(n), 1))
+  return text.includes('-') ? products[0]! - products[1]! : products.reduce((a, b) => a + b)
+}
+
 describe('targets', () => {
-  test.each(workingStyles)('%s: the working adds up', (working) => {
-    for (const { target, scene, kind, answer } of draw(400, 1, { ...defaultStyle, working })) {
+  test('the working counts the whole sort, adds up, and ends with the answer', () => {
+    for (const { target, scene, kind, question, answer } of draw(1000, 1)) {
       const [, think, given] = /^<think>(.*)<\/think><answer>(.*)<\/answer>$/.exec(target)!
       expect(given).toBe(answer)
       if (think === '') {
-        expect(kind).toBe('arithmetic')
+        expect(defaultStyle.direct[kind]).toBeGreaterThan(0)
         continue
       }
-      const tallies = [...think!.matchAll(/(?:^|, )([a-z]+) ([\d+=]+)/g)]
-      expect(tallies).toHaveLength(kind === 'attribute' ? 0 : kind === 'count' ? 1 : 2)
-      for (const [, word, digits] of tallies) expect(Number(digits!.at(-1))).toBe(amount(scene, word!))
-      if (working === 'scan') for (const [, , digits] of tallies) expect(digits).toHaveLength(9)
-      const figures = /, (\d+(?:[+-]\d+)+)=(\d+)$/.exec(think!)
-      expect(figures !== null).toBe(kind === 'arithmetic')
-      if (figures) {
-        const terms = figures[1]!.match(/[+-]?\d+/g)!.map(Number)
-        expect(terms.reduce((a, b) => a + b)).toBe(Number(answer))
-        expect(figures[2]).toBe(answer)
+      if (kind === 'attribute') {
+        expect(scene.some((item) => item && `${item.colour} ${item.shape}` === think)).toBe(true)
+        expect(think!.split(' ')).toContain(answer)
+        continue
+      }
+      const tallies = [...think!.split(', ')[0]!.matchAll(/([a-z]+) (\d)/g)].map(
+        ([, word, digit]) => [word!, Number(digit)] as const,
+      )
+      const sort = [colours, shapes.map((shape) => `${shape}s`), ['shapes']].find((words) =>
+        (words as readonly string[]).includes(tallies[0]![0]),
+      )
+      expect(tallies.map(([word]) => word)).toEqual(sort)
+      for (const [word, digit] of tallies) expect(digit).toBe(amount(scene, word))
+      expect(tallies.some(([word]) => question.includes(word))).toBe(true)
+      const [, conclusion] = think!.split(', ')
+      if (kind === 'count') expect(conclusion).toBeUndefined()
+      if (kind === 'compare') expect(conclusion).toMatch(/^\d (over|under|equals) \d$/)
+      if (kind === 'arithmetic') {
+        const sides = conclusion!.split('=')
+        expect(sides.map(calculate)).toEqual(sides.map(() => Number(answer)))
+        expect(sides.at(-1)).toBe(answer)
       }
     }
   })
 
-  test('the asked share of two-step targets has no working', () => {
-    const arithmetic = rows.filter(({ kind }) => kind === 'arithmetic')
-    const direct = arithmetic.filter(({ target }) => target.startsWith('<think></think>'))
-    expect(direct.length / arithmetic.length).toBeCloseTo(defaultStyle.direct.arithmetic, 1)
+  test('the asked share of targets has no working', () => {
+    for (const kind of kinds) {
+      const own = rows.filter((row) => row.kind === kind)
+      const direct = own.filter(({ target }) => target.startsWith('<think></think>'))
+      expect(Math.abs(direct.length / own.length - defaultStyle.direct[kind]), kind).toBeLessThan(0.06)
+    }
     const all = draw(60, 2, { ...defaultStyle, direct: { count: 1, compare: 1, attribute: 1, arithmetic: 1 } })
     expect(all.every(({ target }) => target.startsWith('<think></think>'))).toBe(true)
   })
 
-  test('sentences for the tokenizer hold every question, and few different words', () => {
+  test('sentences for the tokenizer hold every word of the questions, and few others', () => {
     const sentences = shapesSentences()
-    const texts = Object.values(questions).flatMap((all) => all.map(({ text }) => text))
-    expect(texts.filter((text) => !sentences.includes(text))).toEqual([])
+    const words = (all: readonly string[]) => new Set(all.join(' ').match(/[a-z]+/gi))
+    expect([...words(texts)].filter((word) => !words(sentences).has(word))).toEqual([])
     expect(sentences).toEqual(shapesSentences())
-    expect(new Set(sentences.join(' ').match(/[a-z]+/gi)).size).toBeLessThan(60)
+    expect(words(sentences).size).toBeLessThan(60)
   })
 })
 
 describe('drawScene', () => {
-  test('each cell shows its colour at its centre and grey when empty', () => {
-    const near = { red: [250, 80, 76], green: [76, 232, 104], blue: [88, 148, 255], yellow: [255, 236, 84] }
+  test('each cell shows its colour, a ring around a hole, and grey when empty', () => {
+    const grey = [122, 116, 104]
+    const near = { red: [255, 110, 130], green: [120, 255, 120], blue: [100, 160, 255], yellow: [235, 215, 60] }
     for (let k = 0; k < 40; k++) {
       const random = createRandom(k)
       const scene = randomScene(random)
       const pixels = drawScene(scene, 84, random)
       for (const [cell, item] of scene.entries()) {
-        const at = ((Math.floor(cell / 3) * 28 + 14) * 84 + (cell % 3) * 28 + 14) * 3
-        const rgb = [...pixels.subarray(at, at + 3)]
-        const expected = item ? near[item.colour] : [122, 116, 104]
-        expect(Math.max(...rgb.map((value, c) => Math.abs(value - expected[c]!)))).toBeLessThanOrEqual(item ? 8 : 0)
+        const middle = ((Math.floor(cell / 3) * 28 + 14) * 84 + (cell % 3) * 28 + 14) * 3
+        const show = (at: number, expected: number[], tolerance: number) => {
+          const rgb = [...pixels.subarray(at, at + 3)]
+          expect(Math.max(...rgb.map((value, c) => Math.abs(value - expected[c]!)))).toBeLessThanOrEqual(tolerance)
+        }
+        const filled = item && item.shape !== 'ring'
+        show(middle, filled ? near[item.colour] : grey, filled ? 8 : 0)
+        if (item?.shape === 'ring') show(middle + 8 * 3, near[item.colour], 8)
       }
     }
   })
 
-  test('shapes stay inside their cells and their outlines differ', () => {
-    const areas = (['circle', 'square', 'triangle'] as const).map((shape) => {
+  test('shapes stay inside their cells and their areas differ', () => {
+    const areas = shapes.map((shape) => {
       const scene = Array.from({ length: 9 }, () => ({ shape, colour: colours[0] }))
       const pixels = drawScene(scene, 84, createRandom(1))
       let covered = 0
@@ -151,7 +173,7 @@ describe('drawScene', () => {
       }
       return covered / (84 * 84)
     })
-    for (const area of areas) expect(area).toBeGreaterThan(0.15)
-    expect(areas[2]! / areas[1]!).toBeLessThan(0.85)
+    expect(areas[0]).toBeGreaterThan(0.1)
+    for (const k of [1, 2]) expect(areas[k]! / areas[k - 1]!).toBeGreaterThan(1.4)
   })
 })
