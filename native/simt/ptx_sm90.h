@@ -1,9 +1,16 @@
-// PTX instructions of sm_90 and sm_90a: mbarrier, TMA, wgmma, setmaxnreg. Used in files of their own, which nvcc
-// compiles for sm_90a only.
+// PTX instructions of sm_90 and sm_90a: mbarrier, TMA, wgmma, setmaxnreg. Kernels that use them have a body only where
+// SIMT_HAS_SM90A is 1, else __trap(): sources are compiled for every architecture, and these are launched on sm_90
+// alone.
 #pragma once
 #include "simt/ptx.h"
 #if !SIMT_EMULATED
 #include <cuda.h>
+#endif
+
+#if defined(__CUDA_ARCH__) && !defined(__CUDA_ARCH_FEAT_SM90_ALL)
+#define SIMT_HAS_SM90A 0
+#else
+#define SIMT_HAS_SM90A 1
 #endif
 
 namespace rft::simt {

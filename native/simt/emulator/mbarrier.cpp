@@ -78,10 +78,17 @@ void fence_mbarrier_init() {
     if (b.init_thread == g.current->id) b.fenced = true;
 }
 
-// Makes the thread's own ordinary stores visible to TMA and wgmma: each writer fences, then the barrier.
+// Makes the thread's own ordinary stores, and its cp.async copies that it has waited for, visible to TMA and wgmma:
+// each writer fences, then the barrier.
 void fence_proxy_async() {
   fence_mbarrier_init();
-  g.current->view.proxy_own = g.current->view.own;
+  View& view = g.current->view;
+  view.proxy_own = view.own;
+  const uint32_t copier = copier_of(g.current->id);
+  if ((*view.proxy)[copier] == (*view.seen)[copier]) return;
+  auto proxy = std::make_shared<std::vector<uint32_t>>(*view.proxy);
+  (*proxy)[copier] = (*view.seen)[copier];
+  view.proxy = proxy;
 }
 
 }  // namespace rft::simt::emulator
