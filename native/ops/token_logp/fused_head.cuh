@@ -11,25 +11,6 @@ namespace rft::cuda {
 using HeadTile = Tile<128, kVocabTile, 32, 4, 64, kVocabChunk>;  // 8 warps of 64 x 64, 96 KB
 static_assert(HeadTile::M == 4 && HeadTile::WarpsAcross == kVocabStreams);
 
-// The 16 logits that this lane holds of row (m, half) of its warp, at temperature; -inf past V.
-__device__ __forceinline__ void logits_of(float (&z)[16], const float (&acc)[8][4], int half, int64_t col0, int64_t V,
-                                          float per_temperature) {
-#pragma unroll
-  for (int n = 0; n < 8; ++n)
-#pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const int64_t col = col0 + n * 8 + int(threadIdx.x) % 4 * 2 + i;
-      z[2 * n + i] = col < V ? __fmul_rn(acc[n][2 * half + i], per_temperature) : kNever;
-    }
-}
-
-// Stores the target's logit when this lane holds it; `local`: target's column within the chunk, or outside of it.
-__device__ __forceinline__ void pick_target(const float (&z)[16], int64_t local, float* to) {
-#pragma unroll
-  for (int i = 0; i < 16; ++i)
-    if (local == i / 2 * 8 + int(threadIdx.x) % 4 * 2 + i % 2) *to = z[i];
-}
-
 // Merges the streams of each row in order: thread r < 128 does row r. `streams` is (kVocabStreams, 128).
 __device__ __forceinline__ void merge_streams(const VocabStats* streams, VocabStats* partial, int64_t rows_left) {
   const int r = int(threadIdx.x);
@@ -62,7 +43,8 @@ __global__ void __launch_bounds__(HeadTile::Threads, 1)
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         float z[16];
-        logits_of(z, acc[m], half, col0, w.count, per_temperature);
+        logits_of(
+            z, [&](int n, int i) { return acc[m][n][2 * half + i]; }, col0, w.count, per_temperature);
         const VocabStats chunk = chunk_stats(z);
         if (lane % 4 == m) stats[half] = merge(stats[half], chunk);
         const int64_t row = row0 + first_row + m * 16 + half * 8;

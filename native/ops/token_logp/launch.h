@@ -22,11 +22,15 @@ struct FusedHead {
   float temperature;
   const simt::bf16 *x, *w;
   const int32_t *rows, *targets;  // (N); rows may be nullptr
+  bool wgmma = false;             // by the instructions of sm_90a, which must be there; not with `rows`
 };
 // Floats of workspace that fused_head needs.
 int64_t fused_head_workspace(int64_t n, int64_t v);
 bool fused_head_suits(const FusedHead&);  // are there enough rows, and are they aligned?
 void fused_head(const FusedHead&, float* workspace, RowStats* stats, float* logp, float* entropy, simt::Stream);
+
+// The part of fused_head that wgmma computes.
+void fused_head_sm90(const FusedHead&, float* partial, float* target_logits, simt::Stream);
 
 // logits (N, ldz) fp32 before temperature.
 struct StoredLogits {

@@ -19,13 +19,10 @@ __global__ void __launch_bounds__(kStoredThreads)
   const float* row = logits + int64_t(blockIdx.x) * ldz;
   VocabStats mine = no_columns();
   for (int tile = 0; tile < splits.tiles_each; ++tile) {
-    const int64_t col0 = (int64_t(split) * splits.tiles_each + tile) * kVocabTile + stream * kVocabChunk + lane * 2;
+    const int64_t col0 = (int64_t(split) * splits.tiles_each + tile) * kVocabTile + stream * kVocabChunk;
     float z[16];
-#pragma unroll
-    for (int i = 0; i < 16; ++i) {
-      const int64_t col = col0 + i / 2 * 8 + i % 2;
-      z[i] = col < V ? __fmul_rn(row[col], per_temperature) : kNever;
-    }
+    const auto logit = [&](int n, int i) { return row[col0 + n * 8 + lane * 2 + i]; };
+    logits_of(z, logit, col0, V, per_temperature);
     mine = merge(mine, chunk_stats(z));
   }
   if (lane == 0) shared[quad] = mine;

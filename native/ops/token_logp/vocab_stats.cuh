@@ -72,6 +72,24 @@ __device__ __forceinline__ VocabStats merge(const VocabStats& a, const VocabStat
   return c;
 }
 
+// The 16 logits of a chunk that this lane holds, at temperature; -inf past V. accumulator(n, i): column 8n + 2t + i.
+template <class Accumulator>
+__device__ __forceinline__ void logits_of(float (&z)[16], const Accumulator& accumulator, int64_t col0, int64_t V,
+                                          float per_temperature) {
+#pragma unroll
+  for (int i = 0; i < 16; ++i) {
+    const int64_t col = col0 + i / 2 * 8 + int(threadIdx.x) % 4 * 2 + i % 2;
+    z[i] = col < V ? __fmul_rn(accumulator(i / 2, i % 2), per_temperature) : kNever;
+  }
+}
+
+// Stores the target's logit when this lane holds it; `local`: target's column within the chunk, or outside of it.
+__device__ __forceinline__ void pick_target(const float (&z)[16], int64_t local, float* to) {
+#pragma unroll
+  for (int i = 0; i < 16; ++i)
+    if (local == i / 2 * 8 + int(threadIdx.x) % 4 * 2 + i % 2) *to = z[i];
+}
+
 // What is kept of a row (as HeadStats of the CPU): highest logit, ln sum e^(z - max) >= 0, entropy in nats.
 struct RowStats {
   float max, log_sum, entropy;

@@ -94,12 +94,13 @@ inline void expect_written(bool written) {
   if (simt::kCheckedBuild && !written) fail("head", "all outputs written", "gaps");
 }
 
-inline HeadResult run_fused(const Head& h) {
+inline HeadResult run_fused(const Head& h, bool wgmma = false) {
   const HeadInputs<bf16> in(h);
   Buffer<float> workspace(size_t(cuda::fused_head_workspace(h.n, h.v))), stats(size_t(h.n * 3)), logp(size_t(h.n)),
       entropy(size_t(h.n));
   const cuda::FusedHead head{
-      h.n, h.c, h.v, h.temperature, in.x.get(), in.w.get(), h.rows.empty() ? nullptr : in.rows.get(), in.targets.get()};
+      h.n,  h.c, h.v, h.temperature, in.x.get(), in.w.get(), h.rows.empty() ? nullptr : in.rows.get(), in.targets.get(),
+      wgmma};
   cuda::fused_head(head, workspace.get(), reinterpret_cast<cuda::RowStats*>(stats.get()), logp.get(), entropy.get(),
                    nullptr);
   expect_written(stats.all_written() && logp.all_written() && entropy.all_written());

@@ -34,6 +34,33 @@ void check_shapes() {
     report(concat("token_logp at temperature ", temperature), both(Head::random(9, 24, 300, temperature)));
 }
 
+// The kernel of sm_90a on the same numbers. Ragged rows, vocabularies and widths: TMA announces whole boxes, also where
+// they leave the array (RL-Kernel 234), and zeros that it fills in must not become logits.
+void check_wgmma() {
+  struct Shape {
+    int n, c, v;
+  };
+  for (const Shape& s : {Shape{5, 72, 300}, Shape{130, 8, 64}, Shape{2, 328, 257}})
+    expect_clean(concat("token_logp by wgmma ", s.n, " x ", s.c, " x ", s.v), [&] {
+      const Head h = Head::random(s.n, s.c, s.v, 0.8f);
+      return judge(h, run_fused(h, true));
+    });
+  use(kSchedules[2]);
+  Head h = Head::random(66, 16, 4609);  // several tiles of the vocabulary to a block
+  const HeadResult all = run_fused(h, true);
+  const std::string wrong = judge(h, all);
+  report("token_logp by wgmma, more stages than there are", wrong);
+  h.n = 1;
+  h.x.resize(size_t(h.c));
+  h.targets.resize(1);
+  report("token_logp by wgmma, a row has the bits of a batch of one",
+         run_fused(h, true).logp[0] == all.logp[0] ? "" : "no");
+  report("token_logp by wgmma, a tail of logits of about -10000", [] {
+    const Head low = Head::of_logits(2, 273, [](int j) { return -9984.0f - 64.0f * float(j % 3); });
+    return judge(low, run_fused(low, true));
+  }());
+}
+
 void check_fp32() {
   expect_clean("token_logp fp32 18 x 33 x 130", [] {
     Head h = Head::random(18, 33, 130, 0.9f);
@@ -253,6 +280,7 @@ int main() {
     check_formula();
     check_backward();
     check_shapes();
+    check_wgmma();
     check_fp32();
     check_tail();
     check_identity_of_max();
