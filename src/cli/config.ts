@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { KeyDoc } from '../config/explain.ts'
 import { type Style, styleFor } from '../metrics/style.ts'
+import { addConfigImport } from './config_import.ts'
 import { collect } from './options.ts'
 import type { Context } from './program.ts'
 
@@ -29,6 +30,7 @@ export function addConfig(program: Command, context: Context): void {
       const { config } = await loadConfig(file, options.set ?? [])
       context.io.stdout.write(stringifyConfig(config))
     })
+  addConfigImport(config, context)
   config
     .command('schema')
     .description('JSON schema of the configuration file, for editors')

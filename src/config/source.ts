@@ -62,6 +62,11 @@ export class ConfigSource {
     }
   }
 
+  /** The document as YAML, overrides included. */
+  text(): string {
+    return this.#document.toString()
+  }
+
   /** Whether the user wrote this key. */
   has(path: KeyPath): boolean {
     return this.#document.hasIn(path)

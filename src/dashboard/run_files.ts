@@ -2,14 +2,12 @@
 import { readFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { parse } from 'yaml'
-import type { RaisedAlarm } from '../alarms/index.ts'
 import { resolvedConfigName } from '../config/load.ts'
+import { type AlarmRecord, alarmsFileName } from '../metrics/alarms.ts'
 import { metricsFileName } from '../metrics/jsonl.ts'
 import { type SampleRecord, samplesFileName } from '../metrics/samples.ts'
 import { drawGroup, verdict } from '../report/samples.ts'
 import { Tail } from './tail.ts'
-
-export const alarmsFileName = 'alarms.jsonl'
 
 /** Columns of new metrics records: one value per step, `null` where a record lacks the metric. */
 export interface MetricsColumns {
@@ -35,7 +33,7 @@ export interface RunUpdate {
   /** `modified`: when the file was last written, in milliseconds. */
   metrics?: MetricsColumns & { reset: boolean; modified: number }
   samples?: { reset: boolean; entries: SampleEntry[] }
-  alarms?: { reset: boolean; raised: RaisedAlarm[] }
+  alarms?: { reset: boolean; raised: AlarmRecord[] }
 }
 
 export interface RunFacts {
@@ -53,11 +51,11 @@ type StoredRecord = { step: number } & Record<string, number | string>
 export class RunFiles {
   private readonly metrics: Tail<StoredRecord>
   private readonly samplesTail: Tail<SampleRecord>
-  private readonly alarms: Tail<RaisedAlarm>
+  private readonly alarms: Tail<AlarmRecord>
   private samples: SampleRecord[] = []
   private configText: string | null = null
   /** Everything so far, for pages that open later. */
-  private readonly all: { records: StoredRecord[]; raised: RaisedAlarm[] } = { records: [], raised: [] }
+  private readonly all: { records: StoredRecord[]; raised: AlarmRecord[] } = { records: [], raised: [] }
 
   constructor(
     readonly id: string,

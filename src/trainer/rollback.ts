@@ -7,7 +7,7 @@
 import { isAdapterFolder, openAdapter } from '../checkpoint/adapter.ts'
 import { openCheckpoint } from '../checkpoint/hf_folder.ts'
 import { dropCheckpointsAfter, newestSound } from '../checkpoint/retention.ts'
-import { restoreCheckpoint } from '../checkpoint/run_checkpoint.ts'
+import { restoreCheckpoint, restoreCompanions } from '../checkpoint/run_checkpoint.ts'
 import type { TrainerState } from '../checkpoint/trainer_state.ts'
 import type { Run } from './run.ts'
 
@@ -20,6 +20,7 @@ export async function rollBack(run: Run, warn: (message: string) => void): Promi
   if (dir === null) return null
   const { sources } = (await isAdapterFolder(dir)) ? await openAdapter(dir, run.source) : await openCheckpoint(dir)
   const back = await restoreCheckpoint(dir, policy, optimizer, sources)
+  await restoreCompanions(dir, run.companions ?? [])
   await policy.zeroGrad()
   await dropCheckpointsAfter(config.run.dir, back.step)
   return { ...back, rowsSeen: state.rowsSeen, skipped: state.skipped, rollbacks: state.rollbacks + 1 }

@@ -95,7 +95,7 @@ describe.skipIf(executablePath === null)(`the page in a browser${why}`, () => {
     await page.waitForSelector('.alarms')
     expect(await text('.alarms summary')).toMatch(/1 alarm\s+newest at step 32: Something is wrong\./)
     await page.locator('.alarms summary').click()
-    expect(await text('.alarms ul')).toContain('Remedy.')
+    expect(await text('.alarms ul')).toMatch(/Remedy\.\s+detail/)
     expect(complaints).toEqual([])
   })
 

@@ -3,8 +3,8 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import type { RaisedAlarm } from '../../src/alarms/index.ts'
 import { parseConfig, writeResolvedConfig } from '../../src/config/load.ts'
+import type { AlarmRecord } from '../../src/metrics/alarms.ts'
 import { jsonlSink } from '../../src/metrics/jsonl.ts'
 import { samplesWriter } from '../../src/metrics/samples.ts'
 
@@ -64,8 +64,16 @@ const judged = (accuracy: number, advantage: number) => ({
   ...{ rewards: { accuracy, format: 1 }, total: accuracy + 1, advantage, finish: 'eos' as const },
 })
 
-export function raise(dir: string, alarm: Partial<RaisedAlarm>): void {
-  const whole = { step: 1, alarm: 'truncation', about: 'About.', seen: 'Seen.', remedy: 'Remedy.', action: 'warn' }
+export function raise(dir: string, alarm: Partial<AlarmRecord>): void {
+  const whole = {
+    step: 1,
+    alarm: 'truncation',
+    about: 'About.',
+    seen: 'Seen.',
+    remedy: 'Remedy.',
+    action: 'warn',
+    details: ['detail'],
+  }
   appendFileSync(join(dir, 'alarms.jsonl'), `${JSON.stringify({ ...whole, ...alarm })}\n`)
 }
 

@@ -133,6 +133,7 @@ function drawAlarms() {
       {},
       h('p', {}, h('b', {}, `${name(alarm)}step ${alarm.step}: `), `${alarm.about} `, h('span', {}, alarm.seen)),
       h('p', { class: 'remedy' }, alarm.remedy),
+      ...(alarm.details?.length > 0 ? [h('pre', {}, alarm.details.join('\n'))] : []),
     ),
   )
   const [last] = newest
