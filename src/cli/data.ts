@@ -1,41 +1,88 @@
 /** `rft data`: draw the quickstart's rows, check rows, look at rows. */
+
+import { writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import type { Message, Row } from '../core/types.ts'
+import type { InputError } from '../core/errors.ts'
+import type { ImageRef, Message, Row } from '../core/types.ts'
+import type { FormatName } from '../data/index.ts'
 import { formatPercent } from '../metrics/format.ts'
 import { exitCodes } from './errors.ts'
 import { oneOf, wholeNumber } from './options.ts'
 import type { Context } from './program.ts'
 
 interface ReadFlags {
-  format: 'auto' | 'easyr1' | 'trl'
+  format: FormatName | 'auto'
   imageRoot?: string
 }
+
+interface PreviewFlags extends ReadFlags {
+  rows: number
+  page?: string
+  model?: string
+}
+
+const formatNames = ['auto', 'easyr1', 'trl', 'verl', 'vlm-r1', 'swift', 'openrlhf', 'r1-v'] as const
+const names = `Data is JSONL, JSON, parquet, a dataset folder or a hub dataset, with @split behind it.\nFormats: ${formatNames.join(', ')}`
 
 export function addData(program: Command, context: Context): void {
   const data = program.command('data').description('draw, check and look at datasets')
   addShapes(data, context)
-  data
-    .command('check <files...>')
+  readOptions(data.command('check <data...>'))
     .description('read every row, look for every image, and count what there is')
-    .option('--format <name>', 'auto, easyr1 or trl', oneOf('auto', 'easyr1', 'trl'), 'auto' as const)
-    .option('--image-root <folder>', 'where relative image paths start; else the folder of the file')
-    .addHelpText('after', '\nEnds with 2 when a row is at fault.\n\nExample:\n  rft data check train.jsonl test.jsonl')
+    .addHelpText(
+      'after',
+      `\n${names}\nEnds with 2 when a row is at fault.\n\nExamples:\n  rft data check train.jsonl test.jsonl\n  rft data check hiyouga/geometry3k@train`,
+    )
     .action((files: string[], flags: ReadFlags) => check(files, flags, context))
-  data
-    .command('preview <file>')
-    .description('print the first rows as a run would read them')
+  readOptions(data.command('preview <data>'))
+    .description('show the first rows as a run would read them, in the terminal or as a page')
     .option('-n, --rows <n>', 'how many', wholeNumber(1), 3)
-    .option('--format <name>', 'auto, easyr1 or trl', oneOf('auto', 'easyr1', 'trl'), 'auto' as const)
-    .option('--image-root <folder>', 'where relative image paths start; else the folder of the file')
-    .addHelpText('after', '\nExample:\n  rft data preview train.jsonl --rows 5')
-    .action(async (file: string, flags: ReadFlags & { rows: number }) => {
-      const { readRows } = await import('../data/index.ts')
-      let left = flags.rows
-      for await (const row of readRows(file, flags)) {
-        context.io.stdout.write(describeRow(row))
-        if (--left === 0) break
-      }
-    })
+    .option('--page <html>', 'write a page with images and rendered prompts')
+    .option('--model <folder>', "render prompts with this model's chat template")
+    .addHelpText(
+      'after',
+      `\n${names}\n\nExamples:\n  rft data preview train.jsonl --rows 5\n  rft data preview clevr/@train -n 40 --page rows.html --model models/m`,
+    )
+    .action((file: string, flags: PreviewFlags) => preview(file, flags, context))
+}
+
+function readOptions(command: Command): Command {
+  return command
+    .option(
+      '--format <name>',
+      'column layout; auto = by the columns of each row',
+      oneOf(...formatNames),
+      'auto' as const,
+    )
+    .option('--image-root <folder>', 'where relative image paths start; else the folder of the file or dataset')
+}
+
+async function preview(file: string, flags: PreviewFlags, context: Context): Promise<void> {
+  const { readRows } = await import('../data/index.ts')
+  const rows: Row[] = []
+  for await (const row of readRows(file, flags)) {
+    rows.push(row)
+    if (rows.length === flags.rows) break
+  }
+  const render = flags.model === undefined ? null : await renderer(flags.model)
+  if (flags.page === undefined) {
+    for (const row of rows) context.io.stdout.write(render ? `${row.id}\n${render(row)}\n` : describeRow(row))
+    return
+  }
+  const { drawRowsPage } = await import('../report/rows_page.ts')
+  const { readImageBytes } = await import('../vision/index.ts')
+  const plain = (row: Row) => row.messages.map((message) => `${message.role}: ${messageText(message)}`).join('\n\n')
+  const readImage = (ref: ImageRef, row: Row) => readImageBytes(ref, row.id)
+  const page = await drawRowsPage({ title: file, rows, render: render ?? plain, readImage })
+  await writeFile(flags.page, page)
+  context.io.stdout.write(`${flags.page}: ${rows.length} rows\n`)
+}
+
+/** Prompts by the chat template of a model folder. */
+async function renderer(model: string): Promise<(row: Row) => string> {
+  const { ChatTemplate, Tokenizer } = await import('../text/index.ts')
+  const template = await ChatTemplate.load(model, (await Tokenizer.load(model)).namedTokens)
+  return (row) => template.render(row.messages, row.id)
 }
 
 function addShapes(data: Command, context: Context): void {
@@ -71,14 +118,16 @@ function addShapes(data: Command, context: Context): void {
 async function check(files: string[], flags: ReadFlags, context: Context): Promise<void> {
   const { checkRows, loadRows } = await import('../data/index.ts')
   const { stdout, stderr } = context.io
-  const found = await checkRows(await loadRows(files, flags))
+  const unreadable: InputError[] = []
+  const found = await checkRows(await loadRows(files, { ...flags, onProblem: (problem) => unreadable.push(problem) }))
+  const problems = [...unreadable, ...found.problems]
   stdout.write(`rows     ${found.rows}, ${found.answers} with an answer, ${found.targets} with a target\n`)
   stdout.write(`images   ${found.images} in ${found.imageFiles} files, ${found.missing.length} missing\n`)
   const columns = Object.entries(found.columns).map(([name, count]) => `${name} (${count})`)
   stdout.write(`columns  ${columns.join(', ') || 'none besides'}\n`)
-  for (const problem of found.problems.slice(0, 20)) stderr.write(`error: ${problem.message}\n`)
-  if (found.problems.length > 20) stderr.write(`error: and ${found.problems.length - 20} more rows\n`)
-  if (found.problems.length > 0) context.exitCode = exitCodes.usage
+  for (const problem of problems.slice(0, 20)) stderr.write(`error: ${problem.message}\n`)
+  if (problems.length > 20) stderr.write(`error: and ${problems.length - 20} more rows\n`)
+  if (problems.length > 0) context.exitCode = exitCodes.usage
 }
 
 function describeRow({ id, messages, images, answer, target }: Row): string {

@@ -4,13 +4,19 @@ import { count, section, text } from './fields.ts'
 
 export const dataSection = section(
   {
-    train: z.array(text()).min(1).describe('Files of training rows (JSONL).'),
-    eval: z.array(text()).default([]).describe('Files of held-out rows. Empty = no evaluation.'),
-    format: z.enum(['auto', 'easyr1', 'trl']).default('auto').describe('Column layout of the rows.'),
+    train: z
+      .array(text())
+      .min(1)
+      .describe('Training rows: JSONL, JSON or parquet files, dataset folders, or hub datasets; @split behind a name.'),
+    eval: z.array(text()).default([]).describe('Held-out rows, named in the same ways. Empty = no evaluation.'),
+    format: z
+      .enum(['auto', 'easyr1', 'trl', 'verl', 'vlm-r1', 'swift', 'openrlhf', 'r1-v'])
+      .default('auto')
+      .describe('Column layout of the rows; auto = by the columns of each row.'),
     imageRoot: text()
       .nullable()
       .default(null)
-      .describe('Folder that relative image paths start from. null = the folder of the data file.'),
+      .describe('Folder that relative image paths start from. null = the folder of the data file or the dataset.'),
     system: z.string().nullable().default(null).describe('System message put before each prompt that has none.'),
     template: z
       .string()

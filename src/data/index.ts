@@ -2,5 +2,5 @@
 export { blindRows } from './blind.ts'
 export { checkRows, type RowsSummary, requireSound } from './check.ts'
 export { type FormatName, formats } from './formats/index.ts'
-export { loadRows, type ReadOptions, readRow, readRows } from './jsonl.ts'
+export { loadRows, type ReadOptions, readRow, readRows } from './rows.ts'
 export { createSampler, type Sampler, type SamplerState } from './sampler.ts'

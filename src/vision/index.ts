@@ -7,6 +7,7 @@ export {
   defaultImageLimits,
   type ImageLimits,
   imageSize,
+  readImageBytes,
 } from './decode.ts'
 export { ImageProcessor } from './processor.ts'
 export { type ProcessorSettings, readProcessorSettings } from './processor_config.ts'

@@ -49,3 +49,25 @@ it('names the line that does not parse', async () => {
   expect(stderr).toContain(`error: ${file}:2: expected a JSON object but received "not json"`)
   expect(readFileSync(file, 'utf8')).toContain('not json')
 })
+
+it('reports every row that cannot be read, and goes on', async () => {
+  const file = join(dir, 'several.jsonl')
+  writeFileSync(file, '{"prompt": "a"}\nnot json\n{"prompt": 5}\n{"prompt": "b"}\n')
+  const { code, stdout, stderr } = await rft(['data', 'check', file])
+  expect(code).toBe(2)
+  expect(stdout).toContain('rows     2,')
+  expect(stderr).toContain('several.jsonl:2: expected')
+  expect(stderr).toContain('several.jsonl:3: expected')
+})
+
+it('previews a parquet dataset as one page with its images', async () => {
+  const page = join(dir, 'rows.html')
+  const data = join(import.meta.dirname, '../fixtures/data/geo')
+  const { code, stdout } = await rft(['data', 'preview', data, '--page', page])
+  expect([code, stdout]).toEqual([0, `${page}: 3 rows\n`])
+  const html = readFileSync(page, 'utf8')
+  expect(html.match(/<img alt="image \d" src="data:image\/png;base64,/g)).toHaveLength(3)
+  expect(html).toContain('user: &lt;image&gt;Find x.')
+  expect(html).toContain('train-00000-of-00001.parquet:1')
+  expect(html).toContain('<b>level</b> 1')
+})

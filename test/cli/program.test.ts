@@ -70,7 +70,7 @@ describe('the command line', () => {
     [['generate', 'none', '-p', 'x'], 'error: none: expected a model folder but received "nothing"'],
     [['score', 'none'], 'error: none: expected a model folder but received "nothing"'],
     [['report', 'none'], 'error: none: expected a run folder but received "nothing"'],
-    [['data', 'check', 'none.jsonl'], 'error: none.jsonl: expected a readable file'],
+    [['data', 'check', 'none.jsonl'], 'error: none.jsonl: expected an existing file or dataset folder'],
     [
       ['config', 'explain', 'train.stpes'],
       'error: train.stpes: expected a configuration key but received "stpes". Did you mean "train.steps"?',

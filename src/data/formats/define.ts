@@ -45,7 +45,7 @@ export function asAnswer(value: unknown): string | null {
 }
 
 export function asText(value: unknown, where: string): string {
-  if (typeof value !== 'string') throw new InputError(where, 'a text', value)
+  if (typeof value !== 'string') throw new InputError(where, 'a text', value, 'Write it in quotes.')
   return value
 }
 
@@ -66,11 +66,12 @@ export function readImage(value: unknown, where: string): ImageRef {
     if (typeof bytes === 'string' && bytes !== '') return { ...named, bytes: base64(bytes, `${where}.bytes`) }
     if (named.path !== undefined) return readImageText(named.path, `${where}.path`)
   }
-  throw new InputError(where, 'a path, a data URI, or a record with path or bytes', value)
+  throw new InputError(where, 'a path, a data URI, or a record with path or bytes', value, 'One image is one of these.')
 }
 
 function readImageText(text: string, where: string): ImageRef {
-  if (text === '' || text.includes('\0')) throw new InputError(where, 'an image path', text)
+  if (text === '' || text.includes('\0'))
+    throw new InputError(where, 'an image path', text, 'Name a file, from data.imageRoot on.')
   if (/^https?:/i.test(text))
     throw new InputError(where, 'a file path', text, 'Remote images are not fetched: download them first.')
   const uri = /^data:image\/[\w.+-]+;base64,/.exec(text.slice(0, 100))
@@ -89,6 +90,6 @@ function fileOfUrl(url: string, where: string): string {
 function base64(text: string, where: string): Uint8Array {
   const bytes = Buffer.from(text, 'base64')
   if (bytes.length === 0 || bytes.length < Math.floor(text.replace(/=+$/, '').length * 0.75))
-    throw new InputError(where, 'base64 text', text)
+    throw new InputError(where, 'base64 text', text, 'It is cut off or not base64.')
   return new Uint8Array(bytes)
 }

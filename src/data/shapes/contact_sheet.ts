@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import sharp from 'sharp'
 import type { Row } from '../../core/types.ts'
-import { loadRows } from '../jsonl.ts'
+import { loadRows } from '../rows.ts'
 
 const columns = 5
 const lines = 4

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Row } from '../../../src/core/types.ts'
 import { blindRows } from '../../../src/data/blind.ts'
 import { checkRows, requireSound } from '../../../src/data/check.ts'
-import { loadRows } from '../../../src/data/jsonl.ts'
+import { loadRows } from '../../../src/data/rows.ts'
 import { contactSheet, generateShapes, kinds, type ShapesSummary } from '../../../src/data/shapes/index.ts'
 
 const sizes = { train: 300, heldOut: 120 }

@@ -5,8 +5,8 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { InputError } from '../../src/core/errors.ts'
 import { checkRows, requireSound } from '../../src/data/check.ts'
-import { loadRows, type ReadOptions, readRow } from '../../src/data/jsonl.ts'
 import { readLines } from '../../src/data/lines.ts'
+import { loadRows, type ReadOptions, readRow } from '../../src/data/rows.ts'
 
 let dir: string
 beforeAll(async () => {
@@ -74,7 +74,7 @@ describe('loadRows', () => {
     [
       'unknown columns',
       '{"question": "q"}',
-      /:1: expected the columns of trl .* or easyr1 .* but received \["question"\]/,
+      /:1: expected the columns of verl .* or trl .* or easyr1 .* but received \["question"\]/,
     ],
     ['a problem that is no text', '{"problem": 5, "answer": 1}', /expected the columns/],
     ['own __proto__', '{"__proto__": {"problem": "q"}}', /expected the columns/],
@@ -82,9 +82,9 @@ describe('loadRows', () => {
     expect((await failure(content)).message).toMatch(message)
   })
 
-  test('a missing file and a folder', async () => {
-    await expect(loadRows([join(dir, 'gone.jsonl')])).rejects.toThrow(/gone\.jsonl: expected a readable file.*ENOENT/)
-    await expect(loadRows([dir])).rejects.toThrow(/expected a readable file.*EISDIR/)
+  test('a missing file and a missing folder', async () => {
+    await expect(loadRows([join(dir, 'gone.jsonl')])).rejects.toThrow(/gone\.jsonl: expected an existing file/)
+    await expect(loadRows([join(dir, 'nowhere')])).rejects.toThrow(/expected an existing file or dataset folder/)
   })
 
   test('no files', async () => {
