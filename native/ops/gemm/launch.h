@@ -27,4 +27,11 @@ void gemm(const Gemm&, const simt::bf16* a, const simt::bf16* b, const simt::bf1
 void gemm(const Gemm&, const simt::bf16* a, const simt::bf16* b, const simt::bf16* bias, float* c, simt::Stream);
 void gemm(const Gemm&, const float* a, const float* b, const float* bias, float* c, simt::Stream);
 
+// NT by the instructions of sm_90a, which must be there. Again a row has the same bits in any batch, but they are
+// wgmma's: a model uses either these for all its forward products, or gemm.
+bool gemm_sm90_suits(const Gemm&, const simt::bf16* a, const simt::bf16* b);  // aligned as TMA wants it?
+void gemm_sm90(const Gemm&, const simt::bf16* a, const simt::bf16* b, const simt::bf16* bias, simt::bf16* c,
+               simt::Stream);
+void gemm_sm90(const Gemm&, const simt::bf16* a, const simt::bf16* b, const simt::bf16* bias, float* c, simt::Stream);
+
 }  // namespace rft::cuda

@@ -4,7 +4,9 @@
 #include "harness.h"
 #include "numbers.h"
 #include "ops/gemm/gemm.cuh"
+#include "ops/gemm/gemm_sm90.cuh"
 #include "ops/gemm/launch.h"
+#include "simt/tensor_map.h"
 
 using namespace rft::cuda;
 using namespace rft::test;
@@ -44,7 +46,7 @@ struct Stored {
   double at(int i, int j) const { return double(float(values[index(i, j)])); }
 };
 
-template <class In, class Out>
+template <class In, class Out, bool Wgmma = false>
 std::string run(const Case& c) {
   const bool ta = c.form == Form::TN, tb = c.form == Form::NT;
   const Stored<In> a(ta ? c.k : c.m, ta ? c.m : c.k, c.pad, c.shift, 1),
@@ -58,7 +60,9 @@ std::string run(const Case& c) {
     rft::simt::emulator::host_wrote(dc.get(), old.values.size() * sizeof(Out));
   }
   const Gemm g{c.form, c.m, c.n, c.k, a.cols + c.pad, b.cols + c.pad, c.n + c.pad, c.accumulate};
-  gemm(g, da.get() + c.shift, db.get() + c.shift, c.bias ? dbias.get() : nullptr, dc.get(), nullptr);
+  const In *pa = da.get() + c.shift, *pb = db.get() + c.shift, *pbias = c.bias ? dbias.get() : nullptr;
+  if constexpr (Wgmma) gemm_sm90(g, pa, pb, pbias, dc.get(), nullptr);
+  else gemm(g, pa, pb, pbias, dc.get(), nullptr);
   if (kCheckedBuild && !dc.all_written()) return "not every output was written";
   const std::vector<Out> got = dc.host();
   const double relative = sizeof(Out) == 2 ? 0x1.02p-8 : 1e-5;  // half a unit of bf16
@@ -118,15 +122,38 @@ std::string large_tile(int m, int n, int k) {
   return std::memcmp(got.get(), want.get(), size_t(m * n) * sizeof(float)) ? "not the bits of the small tile" : "";
 }
 
+// The wide tile of sm_90a, which the sizes of a test would not select, has the bits of the others.
+std::string wide_tile(int m, int n, int k) {
+  const Bf16s a = to_bf16(random_floats(size_t(m * k), 1, 1)), b = to_bf16(random_floats(size_t(n * k), 1, 2));
+  Buffer<bf16> da(a), db(b);
+  Buffer<float> got(size_t(m * n)), want(size_t(m * n));
+  const auto map = [&](const bf16* p, int rows, int box) {
+    return rft::simt::tensor_map_2d(p, uint64_t(rows), uint64_t(k), uint64_t(k), uint32_t(box), 64);
+  };
+  const int64_t down = (m + 127) / 128, across = (n + 255) / 256;
+  launch(Launch{"wide", dim3(unsigned(down * across)), dim3(WideTile::Threads), sizeof(WideTile)},
+         gemm_sm90_kernel<WideTile, false, float>, map(da.get(), m, 128), map(db.get(), n, 256), down, across,
+         (k + 63) / 64, Result<float>{got.get(), n, m, n, nullptr, false, n % 2 == 0});
+  if (kCheckedBuild && !got.all_written()) return "not every output was written";
+  for (int first = 0; first < m; first += 64) {  // by the kernel for decoding
+    const int rows = std::min(64, m - first);
+    gemm_sm90({Form::NT, rows, n, k, k, k, n}, da.get() + first * k, db.get(), nullptr, want.get() + first * n,
+              nullptr);
+  }
+  return std::memcmp(got.get(), want.get(), size_t(m * n) * sizeof(float)) ? "not the bits of the decoding tile" : "";
+}
+
 // y = x w^T row by row, in batches of every kernel: all the same bits.
-template <class T>
+template <class T, bool Wgmma = false>
 std::string rows_alone(int n, int k, const std::vector<int>& batches) {
   const int most = 130;
   const Floats x = random_floats(size_t(most * k), 1, 5), w = random_floats(size_t(n * k), 1, 6);
   Buffer<T> dx(std::vector<T>(x.begin(), x.end())), dw(std::vector<T>(w.begin(), w.end()));
   const auto product = [&](int first, int m) {
     Buffer<float> y(size_t(m * n));
-    gemm({Form::NT, m, n, k, k, k, n}, dx.get() + first * k, dw.get(), nullptr, y.get(), nullptr);
+    const Gemm g{Form::NT, m, n, k, k, k, n};
+    if constexpr (Wgmma) gemm_sm90(g, dx.get() + first * k, dw.get(), nullptr, y.get(), nullptr);
+    else gemm(g, dx.get() + first * k, dw.get(), nullptr, y.get(), nullptr);
     return y.host();
   };
   const Floats all = product(0, most);
@@ -150,6 +177,17 @@ std::string fp32_chain() {
     for (int i = 0; i < k; ++i) sum = std::fma(a[size_t(at / n * k + i)], b[size_t(at % n * k + i)], sum);
     return sum;
   });
+}
+
+void check_wgmma() {
+  const auto check_one = [](const Case& c) {
+    expect_clean(name_of(c, "wgmma"), [&] { return run<bf16, bf16, true>(c); });
+    expect_clean(name_of(c, "wgmma to fp32"), [&] { return run<bf16, float, true>(c); });
+  };
+  for (const Case& c : {Case{Form::NT, 5, 67, 72, true}, Case{Form::NT, 130, 31, 40, true, true, 8}}) check_one(c);
+  expect_clean("gemm wgmma wide tile 131 x 257 x 328", [] { return wide_tile(131, 257, 328); });
+  use(kSchedules[2]);
+  report("gemm wgmma: a row has the same bits in any batch", rows_alone<bf16, true>(72, 152, {1, 17, 64, 65}));
 }
 
 void check_bits() {
@@ -197,6 +235,7 @@ void check_larger() {
 int main() {
   if (kCheckedBuild) {
     check_shapes();
+    check_wgmma();
     check_bits();
     check_errors();
   } else {
