@@ -8,7 +8,7 @@ import { measure } from './rows.mjs'
 const newTokens = 48
 const { opened, rows } = await open()
 const { model, merge } = opened
-const prompts = await Promise.all(rows.map(opened.toPrompt))
+const prompts = await Promise.all(rows.map((row) => opened.toPrompt(row)))
 
 const sampling = { temperature: 1, topK: 0, topP: 1, minP: 0, maxNewTokens: newTokens, stop: [], seed: 0 }
 // without stop tokens, so that both sides draw the same number of tokens

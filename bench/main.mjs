@@ -1,18 +1,21 @@
-// npm run bench -- ops|generate|step [filter]
+// npm run bench -- ops|generate|step [filter]      npm run bench -- peers [suite [filter]]
 //
 // Runs a suite at one thread and at all cores, each in a fresh process, prints a table and appends the rows to
-// results/<machine>.jsonl. RFT_THREADS=1,4 names other thread counts.
+// results/<machine>.jsonl. RFT_THREADS=1,4 names other thread counts. `peers` compares with torch, transformers and trl:
+// peers/run.mjs.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { store } from './machine.mjs'
+import { suites as peerSuites, runPeers } from './peers/run.mjs'
 import { prepare } from './quickstart.mjs'
 import { collect, table } from './rows.mjs'
 
 const root = path.join(import.meta.dirname, '..')
 const programs = path.join(root, 'build', 'Release')
-const [suite, filter = ''] = process.argv.slice(2)
+const [suite, ...args] = process.argv.slice(2)
+const [filter = ''] = args
 const threadCounts = process.env.RFT_THREADS?.split(',').map(Number) ?? [...new Set([1, os.availableParallelism()])]
 
 /** Compiles bench/native in the folder of the addon's build. */
@@ -36,6 +39,15 @@ function withFloor(row, { peak_gflops: peak, read_gbs: read }) {
   return { ...rest, gflops: flops / row.p50_ms / 1e6, gbs: bytes / row.p50_ms / 1e6, of_floor: floor / row.p50_ms }
 }
 
+const timing = ['kernel', 'shape', 'threads', 'dtype', 'isa', 'p20_ms', 'p50_ms', 'p80_ms', 'cpu_ms']
+const speed = ['gflops', 'gbs', 'of_floor', 'error', 'tokens_per_s', 'tokens', 'tokens_saved']
+const phases = ['prompt_ms', 'rollout_ms', 'reward_ms', 'pack_ms', 'update_ms']
+const tagged = (kind, rows) => rows.map((row) => ({ kind, ...row }))
+const own = (rows, more) => ({
+  ...{ shown: rows, stored: tagged(suite, rows), more },
+  columns: [...timing, ...speed, ...phases, 'peak_mb', 'max_rss_mb'],
+})
+
 async function ops() {
   const rows = []
   const floors = []
@@ -48,7 +60,7 @@ async function ops() {
       rows.push(...found.map((row) => withFloor(row, floor)))
     }
   }
-  return { rows, more: { floors } }
+  return own(rows, { floors })
 }
 
 async function script(name) {
@@ -58,22 +70,36 @@ async function script(name) {
     const file = path.join(import.meta.dirname, `${name}.mjs`)
     rows.push(...(await collect(process.execPath, [file, filter], threads)))
   }
-  return { rows }
+  return own(rows)
 }
 
-const suites = { ops, generate: () => script('generate'), step: () => script('step') }
-if (!Object.hasOwn(suites, suite)) {
-  console.error(`bench: expected one of ${Object.keys(suites).join(', ')} but received ${suite}`)
+async function peers() {
+  const [name, part = ''] = args
+  if (name !== undefined) expectOneOf('bench peers', Object.keys(peerSuites), name)
+  build()
+  const { all, compared } = await runPeers(name, part, threadCounts)
+  const wanted = ['kernel', 'shape', 'threads', 'peer', 'ratio', 'wanted', 'memory_share', 'memory_wanted', 'met']
+  const times = ['ours_ms', 'theirs_ms', 'faster', 'ours_cpu_ms', 'theirs_cpu_ms', 'less_cpu']
+  const memory = ['ours_extra_mb', 'theirs_extra_mb', 'ours_rss_mb', 'theirs_rss_mb']
+  const stored = [...tagged('peers', all), ...tagged('ratio', compared)]
+  return { shown: compared, stored, columns: [...wanted, ...times, ...memory] }
+}
+
+function expectOneOf(where, names, name) {
+  if (names.includes(name)) return
+  console.error(`${where}: expected one of ${names.join(', ')} but received ${name}`)
   process.exit(1)
 }
-const { rows, more } = await suites[suite]()
-const timing = ['kernel', 'shape', 'threads', 'isa', 'p20_ms', 'p50_ms', 'p80_ms', 'cpu_ms']
-const speed = ['gflops', 'gbs', 'of_floor', 'error', 'tokens_per_s', 'tokens', 'tokens_saved']
-const phases = ['prompt_ms', 'rollout_ms', 'reward_ms', 'pack_ms', 'update_ms']
-console.log(table(rows, [...timing, ...speed, ...phases, 'peak_mb', 'max_rss_mb']))
-console.log(
-  `\n${rows.length} rows appended to ${store(
-    rows.map((row) => ({ kind: suite, ...row })),
-    more,
-  )}`,
-)
+
+const suites = { ops, generate: () => script('generate'), step: () => script('step'), peers }
+expectOneOf('bench', Object.keys(suites), suite)
+const { shown, stored, more, columns } = await suites[suite]()
+console.log(table(shown, columns))
+for (const [word, mark] of [
+  ['met', 'yes'],
+  ['missed', 'NO'],
+]) {
+  const count = shown.filter(({ met }) => met === mark).length
+  if (count > 0) console.log(`${count} ${word}`)
+}
+console.log(`\n${stored.length} rows appended to ${store(stored, more)}`)

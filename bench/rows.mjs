@@ -24,7 +24,8 @@ const cpuMs = () => {
  * ahead of every call, off the clock.
  */
 export async function measure(name, body, { calls = 7, seconds = 2, tokens, before = () => {} } = {}) {
-  if (!`${name.kernel} ${name.shape}`.includes(process.argv[2] ?? '')) return
+  const filter = process.argv[2] ?? ''
+  if (!filter.split('|').some((part) => `${name.kernel} ${name.shape}`.includes(part))) return
   await before(0)
   await body(0)
   const wall = []

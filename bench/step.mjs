@@ -1,5 +1,5 @@
 // A whole GRPO step of the quickstart's model, from dataset rows to updated weights: 16 prompts with an 84 x 84 image,
-// 8 completions of 14 tokens each. And the update alone, with shared prompts against our own naive packing.
+// 8 completions of 14 tokens each, in micro-batches of 1,024 tokens. And the update alone, with shared prompts against our own naive packing.
 // Peers: peers/grpo_step.py (TRL), peers/grpo_step_lean.py (a loop by hand).
 //   node bench/step.mjs [filter]     RFT_THREADS: threads
 import path from 'node:path'
@@ -7,7 +7,8 @@ import { configSchema } from '../dist/config/schema.js'
 import { Optimizer } from '../dist/native/optimizer.js'
 import { packGroups } from '../dist/rollout/pack.js'
 import { createRewardRunner } from '../dist/rollout/reward_runner.js'
-import { grpoStep } from '../dist/trainer/step.js'
+import { Controllers } from '../dist/trainer/controllers.js'
+import { rlStep } from '../dist/trainer/step.js'
 import { open } from './quickstart.mjs'
 import { measure } from './rows.mjs'
 
@@ -25,11 +26,12 @@ async function wholeStep() {
     data: { train: ['unused'] },
     rollout: { promptsPerStep: prompts, groupSize: samples, maxNewTokens: newTokens },
     rewards: [{ name: 'accuracy' }],
-    train: { steps: 1 },
+    train: { steps: 1, tokensPerMicroBatch: 1024 }, // memory, not the result, depends on it
   })
   const sampling = opened.generateOptions({ ...config.rollout, seed: 0 })
   const context = {
-    ...{ config, policy: model, optimizer, reference: null, rewards },
+    ...{ config, policy: model, optimizer, reference: null, rewards, methods: null },
+    controllers: new Controllers(config, { klCoef: null, entropyCoef: null, lastEntropy: null }),
     sampling: { ...sampling, stopTokens: new Int32Array(), merge, decode: opened.decode },
   }
   await measure(
@@ -38,9 +40,9 @@ async function wholeStep() {
       model.resetPeak()
       const taken = Array.from({ length: prompts }, (_, i) => rows[(call * prompts + i) % rows.length])
       const begin = performance.now()
-      const ready = await Promise.all(taken.map(opened.toPrompt))
+      const ready = await Promise.all(taken.map((row) => opened.toPrompt(row)))
       const prompt_ms = performance.now() - begin
-      const { metrics, updates } = await grpoStep(context, ready, call, 1e-6)
+      const { metrics, updates } = await rlStep(context, ready, call, 1e-6)
       if (updates !== 1) throw new Error(`expected 1 update but received ${updates}`)
       const timing = Object.entries(metrics).filter(([key]) => key.startsWith('timing/'))
       const phases = timing.map(([key, seconds]) => [`${key.slice(7)}_ms`, seconds * 1000])

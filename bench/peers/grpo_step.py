@@ -1,6 +1,6 @@
 """TRL's GRPOTrainer on the same model and batch: peer of bench/step.mjs."""
 import contextlib
-import sys
+import io
 import tempfile
 import time
 
@@ -40,7 +40,7 @@ def main():
         gradient_checkpointing=False, report_to="none", save_strategy="no", logging_strategy="no", disable_tqdm=True,
         dataloader_num_workers=0, generation_kwargs=dict(suppress_tokens=sampling(processor, NEW)["suppress_tokens"]))
     clock = Clock()
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):  # it prints its metrics
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):  # it prints its metrics
         trainer = GRPOTrainer(
             model=model, reward_funcs=reward, args=GRPOConfig(output_dir=folder, **settings),
             train_dataset=Dataset.from_list(data).cast_column("image", Image()), processing_class=processor,

@@ -77,6 +77,7 @@ function changesFor(config: Config, { step }: Plan): Change[] {
       rollout.promptsPerStep > 1 &&
       set('rollout', 'promptsPerStep', half(rollout.promptsPerStep)),
     grpo && rollout.maxNewTokens > 1 && set('rollout', 'maxNewTokens', half(rollout.maxNewTokens)),
+    grpo && rollout.weights === 'fp32' && set('rollout', 'weights', 'bf16'),
     !grpo && train.batchSize > 1 && set('train', 'batchSize', half(train.batchSize)),
     step.images.count > 0 &&
       half(step.images.pixels) >= (data.minPixels ?? 1) &&
