@@ -199,8 +199,40 @@ class Serial {
   float* packed_a_ = nullptr;
 };
 
+// One tile high, and neither operand needs packing: a decode step has thousands of these, too short for the bookkeeping
+// of the general case.
+bool is_small(const Problem& p, const GemmKernels& g) {
+  const bool in_place = p.packed != nullptr || (p.tb == Trans::No && p.N % g.lanes == 0);
+  return p.M <= g.max_rows && p.N <= kDirectColumns && p.K > 0 && p.ta == Trans::No && in_place;
+}
+
+void small(const Problem& p, const GemmKernels& g) {
+  const int64_t width = 2 * g.lanes;
+  Tile t{};
+  t.k = p.K;
+  t.a = t.ahead = p.A;
+  t.a_stride = p.lda;
+  t.b_stride = p.packed != nullptr ? width : p.ldb;
+  t.b_panel = p.packed != nullptr ? p.K * width : width;
+  t.ldc = p.ldc;
+  t.load_c = p.beta != 0.0f;
+  for (int64_t n = 0; n < p.N;) {
+    const int64_t left = p.N - n, wide = g.wide_panels[p.M] * width;
+    const bool grouped = wide > width && left >= wide;
+    const int64_t cols = grouped ? wide : std::min(width, left);
+    t.b = p.packed != nullptr ? packed_at(p, n * p.K) : p.B + n;
+    t.c = p.C + n;
+    t.last_lanes = static_cast<int>(!grouped && cols <= g.lanes ? cols : std::min(width, cols) - g.lanes);
+    const auto& shape = (grouped ? g.wide : cols > g.lanes ? g.full : g.half)[p.bf16];
+    shape[1][p.M](t);
+    n += cols;
+  }
+}
+
 void serial(const Problem& p) {
   if (p.M <= 0 || p.N <= 0) return;
+  const GemmKernels& g = kernels().gemm;
+  if (is_small(p, g)) return small(p, g);
   if (p.K > 0) return Serial(p).run();
   if (p.beta != 0.0f) return;
   for (int64_t m = 0; m < p.M; ++m) std::fill_n(p.C + m * p.ldc, p.N, 0.0f);

@@ -3,8 +3,8 @@
 //   z = x w^T / T    logp_n = z_nt - lse(z_n), t = targets_n    entropy_n = lse(z_n) - sum_j p_nj z_nj
 // x (N,C), w (V,C), targets I32 (N) -> logp (N), entropy (N), nats. Sums over the vocabulary: head_stats.h.
 //
-// Logits exist for one chunk of the vocabulary at a time. Forward packs a chunk of w once and runs all rows against it
-// in tiles that stay in L2. Backward computes a chunk's logits again, turns them into
+// Logits exist for one chunk of the vocabulary at a time. Forward runs a tile of rows against a chunk of w, of which it
+// packs a part at a time, so that scratch stays small. Backward computes a chunk's logits again, turns them into
 //   dz_nj = (g_n (1[j = t] - p_nj) - h_n p_nj (ln p_nj + H_n)) / T      g, h: gradients of logp and entropy
 // and adds its share: dX += dz w_chunk (one chain over the vocabulary per element), dW_chunk (+)= dz^T x.
 //
@@ -22,7 +22,8 @@ namespace {
 
 using simd::Trans;
 
-constexpr int64_t kRowTile = 96;
+constexpr int64_t kRowTile = 256;
+constexpr int64_t kPackedColumns = 256;               // of a chunk at a time
 constexpr int64_t kStride = row_stride(kVocabChunk);  // of rows of logits
 
 struct Head {
@@ -54,17 +55,21 @@ void forward_chunks(Ctx& ctx, const Head& h, ChunkStats* parts, float* target_lo
   const int64_t chunks = h.chunks(), wanted = 4 * num_threads();
   // Rows are split as well when the vocabulary alone gives too few tasks.
   const int64_t splits = chunks >= wanted ? 1 : std::min((wanted + chunks - 1) / chunks, (h.N() + 63) / 64);
-  const int64_t packed_floats = round_up(simd::packed_size(kVocabChunk, h.C()), 16);
-  for_each_with_scratch(ctx, h.N() ? chunks * splits : 0, packed_floats + kRowTile * kStride,
+  const int64_t packed_floats = round_up(simd::packed_size(kPackedColumns, h.C()), 16);
+  for_each_with_scratch(ctx, h.N() ? chunks * splits : 0, packed_floats + std::min(kRowTile, h.N()) * kStride,
                         [&](int64_t task, float* scratch) {
     const int64_t chunk = task / splits, first = h.N() * (task % splits) / splits,
                   last = h.N() * (task % splits + 1) / splits;
     const int64_t begin = chunk * kVocabChunk, columns = h.chunk_columns(chunk);
     float* logits = scratch + packed_floats;  // (kRowTile, kStride)
-    simd::pack_b_serial(Trans::Yes, columns, h.C(), h.w.row(begin), h.C(), scratch);
     for (int64_t tile = first; tile < last; tile += kRowTile) {
       const int64_t rows = std::min(kRowTile, last - tile);
-      simd::gemm_packed_serial(Trans::No, rows, columns, h.C(), h.x.row(tile), h.C(), scratch, 0.0f, logits, kStride);
+      for (int64_t c = 0; c < columns; c += kPackedColumns) {
+        const int64_t part = std::min(kPackedColumns, columns - c);
+        simd::pack_b_serial(Trans::Yes, part, h.C(), h.w.row(begin + c), h.C(), scratch);
+        simd::gemm_packed_serial(Trans::No, rows, part, h.C(), h.x.row(tile), h.C(), scratch, 0.0f, logits + c,
+                                 kStride);
+      }
       for (int64_t r = 0; r < rows; ++r) {
         float* z = logits + r * kStride;
         apply_temperature(z, columns, h.temperature);
