@@ -28,6 +28,7 @@ const RANK: Record<string, number> = {
   dashboard: 3,
   trainer: 3,
   plan: 4,
+  evaluation: 4,
   cli: 5,
 }
 /** The files directly in src: what the package exports. */

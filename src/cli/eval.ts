@@ -1,4 +1,5 @@
-/** `rft eval`: greedy accuracy and rewards on held-out rows. */
+/** `rft eval`: accuracy and rewards on held-out rows, and on benchmarks. */
+import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
@@ -6,40 +7,70 @@ import type { LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { InputError } from '../core/errors.ts'
 import type { Row } from '../core/types.ts'
+import { type BenchmarkName, benchmarkNames } from '../evaluation/benchmarks/names.ts'
 import { formatNumber, formatPercent } from '../metrics/format.ts'
 import type { Evaluation } from '../trainer/evaluate.ts'
 import { withInterrupts } from './interrupt.ts'
-import { assign, collect, wholeNumber } from './options.ts'
+import { assign, collect, numberBetween, oneOf, wholeNumber } from './options.ts'
 import type { Context } from './program.ts'
 
-interface EvalFlags {
+export interface EvalFlags {
   model?: string
   data?: string[]
   rows?: number
   blind?: boolean
   set?: string[]
   json?: boolean
+  samples?: number
+  temperature?: number
+  benchmark?: BenchmarkName
+  benchmarkFiles?: string
+  by?: string
+  rightBy?: string
+  page?: string
+  completions?: string
 }
 
 export function addEval(program: Command, context: Context): void {
   program
     .command('eval <run>')
     .description(
-      'evaluate greedily on held-out rows; <run> is a run folder (newest checkpoint) or a configuration file',
+      'evaluate on held-out rows or a benchmark; <run>: a run folder (newest checkpoint), a configuration file, a model folder',
     )
     .option('-m, --model <folder>', 'model folder instead of the one that <run> names')
     .option('-d, --data <file>', 'rows instead of data.eval; repeatable', collect)
     .option('--rows <n>', 'only the first n rows', wholeNumber(1))
+    .option('--samples <k>', 'also draw k completions per row: mean@k, maj@k, pass@k', wholeNumber(1))
+    .option('--temperature <t>', 'of the samples; default: rollout.temperature', numberBetween(0.01, 10))
+    .option('--benchmark <name>', benchmarkNames.join(', '), oneOf(...benchmarkNames))
+    .option('--benchmark-files <path>', 'folder or file of the benchmark, as it is published')
+    .option('--by <column>', 'count rows apart by this column', 'source')
+    .option('--right-by <reward>', 'the reward that says what is right; default: accuracy, else the first')
+    .option('--page <file>', 'also write a page (HTML) with the numbers and the answers behind them')
+    .option('--completions <file>', 'also write every row with its completions and scores (JSONL)')
     .option('--blind', 'grey out the images: what can be answered without seeing?')
     .option('-s, --set <key=value>', 'override a setting; repeatable', collect)
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  rft eval runs/a\n  rft eval runs/a --blind\n  rft eval train.yaml --model models/m --data test.jsonl',
+      `
+Examples:
+  rft eval runs/a
+  rft eval runs/a --blind
+  rft eval runs/a --samples 8 --page eval.html
+  rft eval train.yaml --model models/m --data test.jsonl
+  rft eval models/Qwen2.5-VL-3B-Instruct --benchmark mathvista --benchmark-files data/MathVista --set eval.maxNewTokens=2048
+
+Shares have 95 % confidence intervals. A benchmark asks with its own instruction unless data.template is set.`,
     )
     .action((run: string, flags: EvalFlags) =>
       withInterrupts(context.io, 'stopping', async (signal) => {
         const { config } = await configOf(run, flags)
+        const { samples, benchmark, page, completions } = flags
+        if (samples !== undefined || benchmark || page || completions) {
+          const { evaluateInDepth } = await import('./eval/in_depth.ts')
+          return evaluateInDepth(config, flags, context, signal)
+        }
         const found = await evaluateConfig(config, flags, signal)
         const { groups: _, ...numbers } = found
         context.io.stdout.write(flags.json ? `${JSON.stringify(numbers, null, 2)}\n` : formatEvaluation(found))
@@ -48,8 +79,14 @@ export function addEval(program: Command, context: Context): void {
 }
 
 async function configOf(run: string, flags: EvalFlags): Promise<LoadedConfig> {
-  const { loadConfig, resolvedConfigName } = await import('../config/load.ts')
+  const { loadConfig, parseConfig, resolvedConfigName } = await import('../config/load.ts')
   const isFolder = (await stat(run).catch(() => null))?.isDirectory() ?? false
+  if (isFolder && existsSync(join(run, 'config.json'))) {
+    // A model folder: everything else by default; nothing is trained, so what training needs does not matter.
+    const bare = { run: { dir: '.' }, model: { path: run }, data: { train: ['none'] }, train: { steps: 1 } }
+    const own = [...(flags.set ?? []), ...assign('data.eval', flags.data), ...assign('eval.rows', flags.rows)]
+    return parseConfig(JSON.stringify(bare), run, own)
+  }
   const model = flags.model ?? (isFolder ? await newestCheckpoint(run) : undefined)
   const overrides = [
     ...(flags.set ?? []),
@@ -103,9 +140,9 @@ async function evaluateConfig(config: Config, { blind }: EvalFlags, signal: Abor
 
 const promptsAtOnce = 16
 
-async function* promptsOf<T>(rows: readonly Row[], toPrompt: (row: Row) => Promise<T>): AsyncGenerator<T> {
+export async function* promptsOf<T>(rows: readonly Row[], toPrompt: (row: Row) => Promise<T>): AsyncGenerator<T> {
   for (let begin = 0; begin < rows.length; begin += promptsAtOnce)
-    yield* await Promise.all(rows.slice(begin, begin + promptsAtOnce).map(toPrompt))
+    yield* await Promise.all(rows.slice(begin, begin + promptsAtOnce).map((row) => toPrompt(row)))
 }
 
 export function formatEvaluation({ rows, accuracy, perKind, metrics }: Evaluation): string {
