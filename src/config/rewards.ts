@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { type RewardName, rewards } from '../rewards/index.ts'
 import { parameterProblems } from '../rewards/parameters.ts'
-import { positive, section, text } from './fields.ts'
+import { count, positive, section, text } from './fields.ts'
 
 const names = Object.keys(rewards) as [RewardName, ...RewardName[]]
 
@@ -29,8 +29,26 @@ const fileReward = section(
   'A reward of your own.',
 )
 
+const httpReward = section(
+  {
+    url: z
+      .string()
+      .refine((value) => /^https?:\/\/./.test(value), { error: 'an http or https address' })
+      .describe('Address of a reward service; docs/rewards.md has its protocol.'),
+    protocol: z.enum(['rft', 'openrlhf']).default('rft').describe('What goes over the wire.'),
+    batch: count(1).default(16).describe('Completions per request.'),
+    concurrency: count(1).max(256).default(4).describe('Requests in flight.'),
+    retries: count(0).max(20).default(3).describe('Further attempts after a failed request.'),
+    backoffSeconds: z.number().min(0).max(30).default(0.5).describe('First pause before another attempt; it doubles.'),
+    requestsPerSecond: z.number().min(0).default(0).describe('Rate limit. 0 = none.'),
+    tokenVariable: text().nullable().default(null).describe('Environment variable with a bearer token.'),
+    ...rewardOptions,
+  },
+  'A reward service.',
+)
+
 export const rewardsSection = z
-  .array(z.union([namedReward, fileReward]))
+  .array(z.union([namedReward, fileReward, httpReward]))
   .min(1)
   .default([{ name: 'accuracy', parameters: {}, weight: 1, timeoutSeconds: 5 }])
   .superRefine((list, context) => {

@@ -1,7 +1,8 @@
 /**
  * Scores completions with several rewards and adds them up.
  *
- * Built-in rewards run in place; reward files run in threads of their own (reward_file.ts), one per file. Whatever a
+ * Built-in rewards run in place; reward files run in threads of their own (reward_file.ts), one per file; services are
+ * asked over HTTP (reward_http.ts). Whatever a
  * reward does, the batch ends: a throw, a hang or a value that is not a finite number makes that score `null` and is
  * counted. `total[i] = sum_k weight_k * part_k[i]` over the parts that are not null, and null when all are (the semantics
  * of TRL's nansum over reward functions).
@@ -12,6 +13,7 @@ import { defineReward, isRewardName, type Reward, type RewardDefinition, type Re
 import { rewards as builtIn, type RewardName } from '../rewards/index.ts'
 import { type Parameters, withDefaults } from '../rewards/parameters.ts'
 import { RewardFile } from './reward_file.ts'
+import { type HttpRewardOptions, RewardHttp } from './reward_http.ts'
 import { type RewardFailures, Scores } from './reward_scores.ts'
 
 export type { RewardFailures } from './reward_scores.ts'
@@ -25,9 +27,14 @@ interface RewardOptions {
   as?: string
 }
 
-/** A built-in by name, a module by path, or a reward value (for programs; it runs in place). */
+/** A built-in by name, a module by path, a service by address, or a reward value (for programs; it runs in place). */
 export type RewardSpec = RewardOptions &
-  ({ name: string; parameters?: Record<string, unknown> } | { file: string } | { reward: RewardDefinition<Parameters> })
+  (
+    | { name: string; parameters?: Record<string, unknown> }
+    | { file: string }
+    | HttpRewardOptions
+    | { reward: RewardDefinition<Parameters> }
+  )
 
 export interface RewardScores {
   /** Weighted sum per completion; null = no reward had a value. */
@@ -127,6 +134,7 @@ async function openScorer(spec: RewardSpec, where: string, baseDir: string): Pro
   const milliseconds = (spec.timeoutSeconds ?? 10) * 1000
   if (!(milliseconds > 0 && milliseconds < 2 ** 31))
     throw new InputError(`${where}.timeoutSeconds`, 'seconds above 0', spec.timeoutSeconds)
+  if ('url' in spec) return new RewardHttp(spec, milliseconds, where)
   if ('file' in spec) return RewardFile.open(resolve(baseDir, spec.file), milliseconds)
   if ('reward' in spec) return inPlace(defineReward(spec.reward), {}, milliseconds)
   if (!Object.hasOwn(builtIn, spec.name))

@@ -27,7 +27,10 @@ describe('explain', () => {
   it('lists what a section holds', () => {
     expect(explain('').keys).toContain('optimizer')
     expect(explain('algorithm.loss').keys.slice(0, 3)).toEqual(['kind', 'clipLow', 'clipHigh'])
-    expect(explain('rewards').keys).toEqual(['name', 'parameters', 'weight', 'timeoutSeconds', 'as', 'file'])
+    expect(explain('rewards').keys).toEqual([
+      ...['name', 'parameters', 'weight', 'timeoutSeconds', 'as', 'file', 'url', 'protocol', 'batch', 'concurrency'],
+      ...['retries', 'backoffSeconds', 'requestsPerSecond', 'tokenVariable'],
+    ])
     expect(knownKeys(['rewards', 0])).toContain('timeoutSeconds')
   })
 

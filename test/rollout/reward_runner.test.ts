@@ -183,7 +183,11 @@ describe('reward files', () => {
 
 describe('bad specifications', () => {
   test.each<[string, RewardSpec, RegExp]>([
-    ['unknown name', { name: 'acuracy' }, /rewards\.0\.name: expected one of accuracy, format/],
+    [
+      'unknown name',
+      { name: 'acuracy' },
+      /rewards\.0\.name: expected one of accuracy, .*format.* but received "acuracy"/,
+    ],
     ['inherited name', { name: 'toString' }, /rewards\.0\.name/],
     ['missing file', { file: 'gone.mjs' }, /expected an existing file/],
     ['other kind of file', { file: '../../../biome.json' }, /\.mjs/],
