@@ -31,12 +31,15 @@ function build() {
   return targets.filter((name) => name !== 'machine_bench')
 }
 
-/** The time a kernel cannot beat: its arithmetic at the peak, or its bytes from the memory they fit in. */
+/** The time a kernel cannot beat: its arithmetic at the peak, or its bytes from the memory that holds so many. */
 function withFloor(row, { peak_gflops: peak, read_gbs: read }) {
-  const size = read.find(([mb]) => row.bytes <= mb * 2 ** 20) ?? read.at(-1)
-  const floor = Math.max(row.flops / peak, row.bytes / size[1]) * 1e-6
-  const { flops, bytes, ...rest } = row
-  return { ...rest, gflops: flops / row.p50_ms / 1e6, gbs: bytes / row.p50_ms / 1e6, of_floor: floor / row.p50_ms }
+  const apart = ([mb]) => Math.abs(Math.log(row.bytes / (mb * 2 ** 20)))
+  const [, speed] = read.reduce((best, size) => (apart(size) < apart(best) ? size : best))
+  const floor = Math.max(row.flops / peak, row.bytes / speed) * 1e-6
+  const { flops, bytes, gflops, ...rest } = row
+  const arithmetic = flops > 0 ? { gflops: flops / row.p50_ms / 1e6 } : {}
+  const memory = bytes > 0 ? { gbs: bytes / row.p50_ms / 1e6 } : {}
+  return { ...rest, ...arithmetic, ...memory, of_floor: floor / row.p50_ms }
 }
 
 const timing = ['kernel', 'shape', 'threads', 'dtype', 'isa', 'p20_ms', 'p50_ms', 'p80_ms', 'cpu_ms']
