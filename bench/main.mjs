@@ -1,4 +1,4 @@
-// npm run bench -- ops|generate|step [filter]      npm run bench -- peers [suite [filter]]
+// npm run bench -- ops|rl|generate|step [filter]      npm run bench -- peers [suite [filter]]
 //
 // Runs a suite at one thread and at all cores, each in a fresh process, prints a table and appends the rows to
 // results/<machine>.jsonl. RFT_THREADS=1,4 names other thread counts. `peers` compares with torch, transformers and trl:
@@ -94,7 +94,7 @@ function expectOneOf(where, names, name) {
   process.exit(1)
 }
 
-const suites = { ops, generate: () => script('generate'), step: () => script('step'), peers }
+const suites = { ops, rl: () => script('rl'), generate: () => script('generate'), step: () => script('step'), peers }
 expectOneOf('bench', Object.keys(suites), suite)
 const { shown, stored, more, columns } = await suites[suite]()
 console.log(table(shown, columns))

@@ -30,7 +30,7 @@ async function wholeStep() {
   })
   const sampling = opened.generateOptions({ ...config.rollout, seed: 0 })
   const context = {
-    ...{ config, policy: model, optimizer, reference: null, rewards, methods: null },
+    ...{ config, policy: model, optimizer, reference: null, critic: null, methods: null, rewards },
     controllers: new Controllers(config, { klCoef: null, entropyCoef: null, lastEntropy: null }),
     sampling: { ...sampling, stopTokens: new Int32Array(), merge, decode: opened.decode },
   }

@@ -1,4 +1,4 @@
-// npm run bench -- peers [gemm|attention|token_logp|generate|step|packing [filter]]
+// npm run bench -- peers [gemm|attention|token_logp|rl|generate|step|packing [filter]]
 //
 // Times ours and theirs in turn (A B A B), each in a fresh process with the same number of threads, and prints the
 // ratio of the medians. Without a suite: the rows that goals.mjs names, with what is wanted of them, in some minutes.
@@ -19,6 +19,7 @@ export const suites = {
   gemm: { ours: program('gemm_bench'), theirs: ['gemm.py'] },
   attention: { ours: program('attention_bench'), theirs: ['attention.py'] },
   token_logp: { ours: program('token_logp_bench'), theirs: ['token_logp.py'] },
+  rl: { ours: script('rl.mjs'), theirs: ['rl.py'] },
   generate: { ours: script('generate.mjs'), theirs: ['generate.py'] },
   step: { ours: script('step.mjs'), theirs: ['grpo_step.py', 'grpo_step_lean.py'] },
   packing: { ours: script('step.mjs'), theirs: [] },

@@ -107,6 +107,7 @@ ModelSpec model_spec(const Field& spec) {
   ModelSpec s{decoder_spec(spec["decoder"]), {}, {}};
   if (!spec["vision"].is_null()) s.vision = vision_spec(spec["vision"]);
   if (!spec["lora"].is_null()) s.lora = lora_spec(spec["lora"]);
+  if (!spec["valueHead"].is_null()) s.value_head = spec["valueHead"].boolean();
   return s;
 }
 
@@ -197,6 +198,7 @@ OptimizerOptions optimizer_options(const Field& o) {
   out.adamw.eps = float(o["eps"].number());
   out.adamw.weight_decay = float(o["weightDecay"].number());
   out.no_decay = o["noDecay"].texts();
+  if (!o["headLrFactor"].is_null()) out.head_lr_factor = float(o["headLrFactor"].number());
   return out;
 }
 
@@ -216,6 +218,7 @@ Napi::Value score_to_js(Napi::Env env, const ScoreOutput& out) {
   auto o = Napi::Object::New(env);
   o.Set("logp", floats_to_js(env, out.logp));
   o.Set("entropy", floats_to_js(env, out.entropy));
+  if (!out.values.empty()) o.Set("values", floats_to_js(env, out.values));
   return o;
 }
 

@@ -10,21 +10,22 @@ namespace {
 struct Out {
   ScoreOutput score;
   std::optional<PolicyLossOutput> policy;
+  std::optional<ValueLossOutput> value;
 };
 
 struct Loss {
   std::optional<PolicyLossInput> policy;
-  std::vector<float> dlogp, dentropy;
+  std::optional<ValueLossInput> value;
+  OutputGradients gradients;  // of a loss written in TypeScript
 };
 
 Loss loss_input(const Field& loss) {
   Loss out;
-  if (!loss["policy"].is_null()) {
-    out.policy = policy_loss_input(loss["policy"]);
-  } else {
-    out.dlogp = loss["dlogp"].floats();
-    if (!loss["dentropy"].is_null()) out.dentropy = loss["dentropy"].floats();
-  }
+  if (!loss["policy"].is_null()) out.policy = policy_loss_input(loss["policy"]);
+  if (!loss["value"].is_null()) out.value = value_loss_input(loss["value"]);
+  if (out.policy || out.value) return out;
+  out.gradients.dlogp = loss["dlogp"].floats();
+  if (!loss["dentropy"].is_null()) out.gradients.dentropy = loss["dentropy"].floats();
   return out;
 }
 
@@ -43,18 +44,42 @@ Napi::Value ModelObject::forward_backward(const Napi::CallbackInfo& info) {
     ctx.aborted = job.abort.get();
     ctx.adapters = pass.adapters;
     ctx.dropout = pass.dropout;
-    auto [score, pending] = rft::forward(s->model, ctx, pack, head, pass.recompute);
-    Out out{std::move(score), {}};
-    if (loss.policy) out.policy = policy_loss_call(out.score.logp, *loss.policy);
-    rft::backward(ctx, pending, out.policy ? out.policy->dlogp : loss.dlogp,
-                  loss.policy ? loss.policy->entropy_weights : loss.dentropy);
+    const Heads heads{!loss.value || loss.policy, loss.value.has_value()};
+    auto [score, pending] = rft::forward(s->model, ctx, pack, head, pass.recompute, heads);
+    Out out{std::move(score), {}, {}};
+    OutputGradients gradients = loss.gradients;
+    if (loss.policy) {
+      out.policy = policy_loss_call(out.score.logp, *loss.policy);
+      gradients = {out.policy->dlogp, loss.policy->entropy_weights, {}};
+    }
+    if (loss.value) {
+      out.value = value_loss_call(out.score.values, *loss.value);
+      gradients.dvalues = out.value->dvalue;
+    }
+    rft::backward(ctx, pending, gradients);
     return out;
       },
       [](Napi::Env env, Out& out) -> Napi::Value {
         auto o = score_to_js(env, out.score).As<Napi::Object>();
         o.Set("policy", out.policy ? policy_loss_to_js(env, *out.policy) : env.Null());
+        o.Set("value", out.value ? value_loss_to_js(env, *out.value) : env.Null());
         return o;
       });
+}
+
+// values(pack, rows): (N) values of the given rows, without a tape
+Napi::Value ModelObject::values(const Napi::CallbackInfo& info) {
+  auto [pack, rows] =
+      guarded(info.Env(), [&] { return std::pair(pack_input(Field(info[0], "pack")), Field(info[1], "rows").ints()); });
+  return submit<std::vector<float>>(
+      info, 2,
+      [s = state(info.Env()), pack = std::move(pack), rows = std::move(rows)](Job& job) {
+    Ctx ctx = s->model.context();
+    ctx.aborted = job.abort.get();
+    const HeadRows head{rows, std::vector<int32_t>(rows.size()), 1.0f};
+    return rft::score(s->model, ctx, pack, head, {.logp = false, .values = true}).values;
+      },
+      floats_to_js);
 }
 
 }  // namespace rft

@@ -48,6 +48,7 @@ Napi::Function ModelObject::define(Napi::Env env) {
                       InstanceMethod<&ModelObject::forward>("forward"),
                       InstanceMethod<&ModelObject::backward>("backward"),
                       InstanceMethod<&ModelObject::forward_backward>("forwardBackward"),
+                      InstanceMethod<&ModelObject::values>("values"),
                       InstanceMethod<&ModelObject::logits>("logits"),
                       InstanceMethod<&ModelObject::generate>("generate"),
                       InstanceMethod<&ModelObject::memory>("memory"),
@@ -245,7 +246,7 @@ Napi::Value ModelObject::backward(const Napi::CallbackInfo& info) {
   return submit_void(info, 2, [s = state(info.Env()), dlogp, de](Job& job) {
     expect(s->pending != nullptr, "backward", "a forward() before it", "none");
     auto pending = std::move(s->pending);
-    rft::backward(context(*s, job), *pending, dlogp, de);
+    rft::backward(context(*s, job), *pending, {dlogp, de, {}});
   });
 }
 

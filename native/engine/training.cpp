@@ -14,13 +14,37 @@ std::vector<float> to_host(const Tensor& t) {
   return out;
 }
 
-// Only the scored rows pass the final norm and the head.
-ops::TokenLogp score_rows(Model& model, Ctx& ctx, const Pack& pack, const HeadRows& head, bool recompute_blocks) {
+std::vector<float> to_host_or_empty(const Tensor& t) { return t ? to_host(t) : std::vector<float>(); }
+
+// Only the scored rows pass the final norm and the heads.
+PendingBackward score_rows(Model& model, Ctx& ctx, const Pack& pack, const HeadRows& head, bool recompute_blocks,
+                           Heads heads) {
   const int64_t n = int64_t(head.rows.size());
+  PendingBackward out;
   Tensor h = model.hidden(ctx, pack, {.recompute = recompute_blocks});
   h = ops::gather_rows(ctx, h, ctx.from(head.rows.data(), {n}));
   h = model.decoder().final_norm(ctx, h);
-  return ops::token_logp(ctx, h, model.decoder().head_weight(), ctx.from(head.targets.data(), {n}), head.temperature);
+  if (heads.values) out.values = model.values(ctx, h);
+  if (!heads.logp) return out;
+  const Tensor targets = ctx.from(head.targets.data(), {n});
+  const auto scored = ops::token_logp(ctx, h, model.decoder().head_weight(), targets, head.temperature);
+  out.logp = scored.logp;
+  out.entropy = scored.entropy;
+  return out;
+}
+
+ScoreOutput output_of(const PendingBackward& p) {
+  return {to_host_or_empty(p.logp), to_host_or_empty(p.entropy), to_host_or_empty(p.values)};
+}
+
+// Seeds the gradient of one output; false when nothing needs it.
+bool seed(const Ctx& ctx, const Tensor& output, const std::vector<float>& gradient, const char* name) {
+  if (gradient.empty()) return false;
+  expect(output && int64_t(gradient.size()) == output.count(), concat("backward ", name),
+         concat(output ? output.count() : 0, " values, one per scored row"), gradient.size());
+  if (!output.requires_grad()) return false;  // everything before it is frozen
+  output.set_grad(ctx.from(gradient.data(), output.shape()));
+  return true;
 }
 
 void check(Model& model, const Pack& pack, const HeadRows& head) {
@@ -30,32 +54,26 @@ void check(Model& model, const Pack& pack, const HeadRows& head) {
 
 }  // namespace
 
-ScoreOutput score(Model& model, Ctx ctx, const Pack& pack, const HeadRows& head) {
+ScoreOutput score(Model& model, Ctx ctx, const Pack& pack, const HeadRows& head, Heads heads) {
   check(model, pack, head);
-  auto out = score_rows(model, ctx, pack, head, false);
-  return {to_host(out.logp), to_host(out.entropy)};
+  return output_of(score_rows(model, ctx, pack, head, false, heads));
 }
 
 std::pair<ScoreOutput, PendingBackward> forward(Model& model, Ctx ctx, const Pack& pack, const HeadRows& head,
-                                                bool recompute_blocks) {
+                                                bool recompute_blocks, Heads heads) {
   check(model, pack, head);
-  PendingBackward pending;
-  ctx.tape = &pending.tape;
-  auto out = score_rows(model, ctx, pack, head, recompute_blocks);
-  pending.logp = out.logp;
-  pending.entropy = out.entropy;
-  return {ScoreOutput{to_host(out.logp), to_host(out.entropy)}, std::move(pending)};
+  Tape tape;
+  ctx.tape = &tape;
+  PendingBackward pending = score_rows(model, ctx, pack, head, recompute_blocks, heads);
+  pending.tape = std::move(tape);
+  return {output_of(pending), std::move(pending)};
 }
 
-void backward(Ctx ctx, PendingBackward& pending, const std::vector<float>& dlogp, const std::vector<float>& dentropy) {
-  const int64_t n = pending.logp.count();
-  expect(int64_t(dlogp.size()) == n, "backward dlogp", concat(n, " values, one per scored row"), dlogp.size());
-  expect(dentropy.empty() || int64_t(dentropy.size()) == n, "backward dentropy", concat(n, " values or none"),
-         dentropy.size());
-  if (!pending.logp.requires_grad()) return;  // everything is frozen
-  pending.logp.set_grad(ctx.from(dlogp.data(), {n}));
-  if (!dentropy.empty()) pending.entropy.set_grad(ctx.from(dentropy.data(), {n}));
-  pending.tape.backward(ctx);
+void backward(Ctx ctx, PendingBackward& pending, const OutputGradients& gradients) {
+  const bool any = seed(ctx, pending.logp, gradients.dlogp, "dlogp") |
+                   seed(ctx, pending.entropy, gradients.dentropy, "dentropy") |
+                   seed(ctx, pending.values, gradients.dvalues, "dvalues");
+  if (any) pending.tape.backward(ctx);
 }
 
 std::vector<float> logits(Model& model, Ctx ctx, const Pack& pack, const std::vector<int32_t>& rows,

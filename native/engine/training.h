@@ -9,22 +9,34 @@
 namespace rft {
 
 struct ScoreOutput {
-  std::vector<float> logp, entropy;  // (N), nats
+  std::vector<float> logp, entropy;  // (N), nats; empty when not wanted
+  std::vector<float> values;         // (N) of the value head; empty when not wanted
 };
 
 // A forward pass whose tape is kept until its gradient arrives.
 struct PendingBackward {
   Tape tape;
-  Tensor logp, entropy;
+  Tensor logp, entropy, values;
 };
 
-ScoreOutput score(Model& model, Ctx ctx, const Pack& pack, const HeadRows& head);
+// Which heads a pass computes.
+struct Heads {
+  bool logp = true;
+  bool values = false;
+};
 
-// Forward with a tape. The caller computes d(loss)/d(logp) and hands it to backward().
+// d(loss)/d(output) per scored row; empty = 0.
+struct OutputGradients {
+  std::vector<float> dlogp, dentropy, dvalues;
+};
+
+ScoreOutput score(Model& model, Ctx ctx, const Pack& pack, const HeadRows& head, Heads heads = {});
+
+// Forward with a tape. The caller computes the gradient of its loss and hands it to backward().
 std::pair<ScoreOutput, PendingBackward> forward(Model& model, Ctx ctx, const Pack& pack, const HeadRows& head,
-                                                bool recompute_blocks);
-// Adds to the parameters' gradients. dlogp (N); dentropy (N) or empty.
-void backward(Ctx ctx, PendingBackward& pending, const std::vector<float>& dlogp, const std::vector<float>& dentropy);
+                                                bool recompute_blocks, Heads heads = {});
+// Adds to the parameters' gradients.
+void backward(Ctx ctx, PendingBackward& pending, const OutputGradients& gradients);
 
 // (N,V) logits of the given rows, and named hidden states; for inspection and tests.
 std::vector<float> logits(Model& model, Ctx ctx, const Pack& pack, const std::vector<int32_t>& rows,

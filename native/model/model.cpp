@@ -8,11 +8,17 @@ namespace rft {
 Model::Model(const ModelSpec& spec, Device device)
     : spec_(spec), pool_(std::make_shared<Pool>(device)), weights_(pool_, spec.lora), decoder_(spec.decoder, weights_) {
   if (spec.vision) vision_.emplace(*spec.vision, weights_);
+  if (spec.value_head) value_head_ = make_linear(weights_, "value_head", 1, spec.decoder.hidden, true);
   if (!spec.lora) return;
   for (const auto& target : spec.lora->targets)
     expect(weights_.has(target.linear + kLoraA), "lora", "the name of a linear layer", target.linear);
   images_.set_adapted(std::any_of(spec.lora->targets.begin(), spec.lora->targets.end(),
                                   [](const auto& target) { return target.linear.starts_with("vision."); }));
+}
+
+Tensor Model::values(Ctx& ctx, const Tensor& h) const {
+  expect(value_head_.has_value(), "values", "a model with a value head", "one without");
+  return project(ctx, h, *value_head_);
 }
 
 void Model::merge_adapters() {

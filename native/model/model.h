@@ -33,6 +33,8 @@ class Model {
   const std::shared_ptr<Pool>& pool() const { return pool_; }
   Decoder& decoder() { return decoder_; }
   ImageFeatures& images() { return images_; }
+  // (N,C) rows behind the final norm -> (N,1). Throws for a model without a value head.
+  Tensor values(Ctx& ctx, const Tensor& h) const;
   Ctx context() const { return Ctx{pool_}; }
   // Gradients are complete only after this: it carries those of image features through the vision tower.
   void finish_backward(Ctx& ctx) { images_.finish(ctx); }
@@ -61,6 +63,7 @@ class Model {
   Weights weights_;
   Decoder decoder_;
   std::optional<Vision> vision_;
+  std::optional<Linear> value_head_;
   ImageFeatures images_;
 };
 

@@ -46,6 +46,7 @@ struct ModelSpec {
   DecoderSpec decoder;
   std::optional<VisionSpec> vision;
   std::optional<LoraSpec> lora;
+  bool value_head = false;  // a number per token beside the language head: the critic of PPO
 };
 
 }  // namespace rft

@@ -10,6 +10,7 @@ namespace rft {
 struct OptimizerOptions {
   ops::AdamWParams adamw;             // lr is given per step
   std::vector<std::string> no_decay;  // parameters without weight decay
+  float head_lr_factor = 1.0f;        // learning rate of the value head, as a multiple of the others'
 };
 
 struct OptimizerStep {
@@ -33,6 +34,7 @@ class Optimizer {
     std::string name;
     Tensor m, v;
     bool decay;
+    float lr_factor;
   };
   Model& model_;
   OptimizerOptions options_;

@@ -4,7 +4,7 @@ import { defineAlarm, shown, spike } from './define.ts'
 export const klSpike = defineAlarm({
   name: 'kl_spike',
   about: 'The policy has jumped away from the reference.',
-  remedy: 'Lower the learning rate, raise algorithm.klCoef, and look at the completions of this step.',
+  remedy: 'Lower the learning rate, raise algorithm.kl.coef, and look at the completions of this step.',
   thresholds: {
     factor: { default: 10, about: 'Multiple of the median of the steps before.' },
     least: { default: 0.05, about: 'Smaller values are no alarm, in nats per token.' },

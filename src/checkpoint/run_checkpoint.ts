@@ -5,7 +5,7 @@
  *     config.json  model.safetensors  tokenizer.json  ...    what transformers loads
  *     optimizer.safetensors                                  AdamW moments, fp32
  *     weights.safetensors                                    fp32 weights; only beside a model saved in 16 bits
- *     critic.safetensors  critic_optimizer.safetensors       PPO with a critic of its own
+ *     critic.safetensors  critic_optimizer.*                 PPO: what is trained of the critic, its moments and steps
  *     reference.safetensors                                  a reference that follows the policy
  *     trainer_state.json                                     everything else that the next step depends on
  *     checksums.json                                         size and hash of all of these
@@ -24,7 +24,7 @@ import type { ParameterInfo, StorageDtype, TensorSink, TensorSource } from '../n
 import { adapterConfigFile, adapterWeightsFile, planAdapterSave } from './adapter.ts'
 import { writeChecksums } from './checksums.ts'
 import { syncFile, syncFolder, writeSynced } from './durable.ts'
-import { exists } from './files.ts'
+import { exists, readJsonObject } from './files.ts'
 import { listSideFiles, type ModelConfig, planSave } from './hf_folder.ts'
 import { checkpointPath, checkpointsFolder } from './retention.ts'
 import { buildHeader, readSafetensors } from './safetensors.ts'
@@ -124,8 +124,9 @@ async function writeContent(dir: string, content: CheckpointContent): Promise<vo
   await writeMoments(join(dir, OPTIMIZER_FILE), model, optimizer)
   for (const { name, ...companion } of content.companions ?? []) {
     await writeWeights(join(dir, `${name}.safetensors`), companion.model)
-    if (companion.optimizer)
-      await writeMoments(join(dir, `${name}_optimizer.safetensors`), companion.model, companion.optimizer)
+    if (!companion.optimizer) continue
+    await writeMoments(join(dir, `${name}_optimizer.safetensors`), companion.model, companion.optimizer)
+    await writeSynced(join(dir, `${name}_optimizer.json`), `${JSON.stringify({ steps: companion.optimizer.steps })}\n`)
   }
   await writeSynced(join(dir, STATE_FILE), `${JSON.stringify(state, null, 2)}\n`)
 }
@@ -186,8 +187,11 @@ export async function restoreCompanions(dir: string, companions: readonly Compan
   for (const { name, model, optimizer } of companions) {
     await model.load(await readSources(join(dir, `${name}.safetensors`)))
     if (!optimizer) continue
-    const { optimizerSteps } = await readTrainerState(dir)
-    await optimizer.load(await readSources(join(dir, `${name}_optimizer.safetensors`)), optimizerSteps)
+    const file = join(dir, `${name}_optimizer.json`)
+    const { steps } = await readJsonObject(file)
+    if (!Number.isSafeInteger(steps) || (steps as number) < 0)
+      throw new InputError(`${file} steps`, 'an integer >= 0', steps)
+    await optimizer.load(await readSources(join(dir, `${name}_optimizer.safetensors`)), steps as number)
   }
 }
 

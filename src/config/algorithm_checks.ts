@@ -3,12 +3,15 @@
 import { losses } from '../algorithms/index.ts'
 import { type AlgorithmConfig, advantageKind, needsReference } from './algorithm.ts'
 import type { Violation } from './checks.ts'
+import { composeStages } from './methods.ts'
 import type { Config } from './schema.ts'
 
-export function algorithmChecks({ algorithm, rollout }: Config): Violation[] {
+export function algorithmChecks(config: Config): Violation[] {
+  const { algorithm, rollout } = config
   if (algorithm.trainer === 'sft') return []
   return [
     ...criticChecks(algorithm),
+    ...replayChecks(config),
     ...lossChecks(algorithm),
     ...klChecks(algorithm),
     ...samplingChecks(algorithm, rollout.maxNewTokens),
@@ -28,6 +31,15 @@ function* criticChecks(algorithm: AlgorithmConfig): Generator<Violation> {
       path: ['algorithm', 'trainer'],
       expected: 'ppo with gae',
       remedy: 'GAE needs the values of a critic; reinforce++ has returns without one.',
+    }
+}
+
+function* replayChecks({ algorithm, methods }: Config): Generator<Violation> {
+  if (algorithm.trainer === 'ppo' && composeStages(methods).replay)
+    yield {
+      path: ['methods'],
+      expected: 'no method that replays completions with a critic',
+      remedy: 'The values and returns of earlier steps are those of an earlier critic.',
     }
 }
 

@@ -147,6 +147,11 @@ export class Model implements Disposable {
     return nativeCall((abort) => this.native.forwardBackward(pack, head, loss, { abort, ...pass }), signal)
   }
 
+  /** (N) values of the given rows; for models with a value head. */
+  values(pack: Pack, rows: Int32Array, options: Abortable = {}): Promise<Float32Array> {
+    return nativeCall((abort) => this.native.values(pack, rows, { abort }), options.signal)
+  }
+
   /** For losses written in TypeScript: forward keeps its activations until `backward`. */
   forward(pack: Pack, head: HeadRows, options: ForwardOptions & Abortable = {}): Promise<ScoreOutput> {
     const { recompute, adapters, dropout = this.#nextDropout(), signal } = options

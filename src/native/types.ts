@@ -76,6 +76,8 @@ export interface ModelSpec {
   vision: VisionSpec | null
   /** Absent or null: no adapters. */
   lora?: LoraSpec | null
+  /** A number per token beside the language head (parameters `value_head.weight`, `value_head.bias`): a critic. */
+  valueHead?: boolean
 }
 
 export interface ParameterInfo {
@@ -144,6 +146,8 @@ export interface HeadRows {
 export interface ScoreOutput {
   logp: Float32Array
   entropy: Float32Array
+  /** Of the value head, where the call wants them; empty otherwise. */
+  values?: Float32Array
 }
 
 // ------------------------------------------------------------------ losses
@@ -277,11 +281,17 @@ export interface ImportanceInput {
   sequences: Int32Array
 }
 
-export type LossInput = { policy: PolicyLossInput } | { dlogp: Float32Array; dentropy?: Float32Array }
+/** Losses of the engine (policy, value, or both on one backbone), or the gradient of one's own. */
+export type LossInput =
+  | { policy: PolicyLossInput; value?: ValueLossInput }
+  | { value: ValueLossInput }
+  | { dlogp: Float32Array; dentropy?: Float32Array }
 
 export interface ForwardBackwardOutput extends ScoreOutput {
   /** Present for `{ policy }`. */
   policy: PolicyLossOutput | null
+  /** Present for `{ value }`. */
+  value?: ValueLossOutput | null
 }
 
 export type ScoreOptions = Pick<ForwardOptions, 'adapters'>
@@ -373,6 +383,8 @@ export interface AdamWOptions {
   weightDecay: number
   /** Parameters without weight decay. */
   noDecay: string[]
+  /** Learning rate of a value head, as a multiple of that of everything else; default 1. */
+  headLrFactor?: number
 }
 
 export interface OptimizerStepInput {

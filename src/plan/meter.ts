@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.ts'
 import type { Model } from '../native/model.ts'
 import type { Optimizer } from '../native/optimizer.ts'
 import type { HeadRows, MemoryReport, Pack } from '../native/types.ts'
+import type { Critic } from '../trainer/critic.ts'
 import type { Policy, PolicyOptimizer, Scorer } from '../trainer/policy.ts'
 
 /** `optimizer` includes the backward pass of the vision tower, which runs once for all packs. */
@@ -22,7 +23,7 @@ export const partNames = [
   'kvCache',
   'workspace',
 ] as const
-/** What memory is for; `reference` = weights of the reference model. */
+/** What memory is for; a critic of its own counts with the policy; `reference` = weights of the reference model. */
 export type PartName = (typeof partNames)[number]
 
 /** Bytes. */
@@ -33,13 +34,15 @@ export class Meter {
   private readonly answers = new Map<string, { times: number; answer: unknown }>()
   private readonly policy: Model
   private readonly reference: Model | null
+  private readonly critic: Model | null
   private readonly skipRepeats: boolean
 
   /** @param skipRepeats for models that only count: do not run what has been counted. */
-  constructor(policy: Model, reference: Model | null, skipRepeats: boolean) {
+  constructor(policy: Model, reference: Model | null, skipRepeats: boolean, critic: Model | null = null) {
     this.policy = policy
     this.reference = reference
     this.skipRepeats = skipRepeats
+    this.critic = critic
   }
 
   /** Phases that took place, in the order of a step. */
@@ -52,7 +55,8 @@ export class Meter {
 
   /** Bytes that the pools hold: in use or kept for reuse. */
   reserved(): number {
-    return this.policy.memory().reserved + (this.reference?.memory().reserved ?? 0)
+    const models = [this.policy, this.reference, this.critic]
+    return models.reduce((sum, model) => sum + (model?.memory().reserved ?? 0), 0)
   }
 
   policyFor(phase: PhaseName): Policy {
@@ -79,6 +83,19 @@ export class Meter {
     return { score: (...call) => this.measurePack('score', call, () => policy.score(...call)) }
   }
 
+  /** A critic of its own with its optimizer, or the value head of the policy. */
+  criticOf(optimizer: Optimizer | null): Critic {
+    const model = this.critic ?? this.policy
+    return {
+      model: {
+        values: (...call) => this.measure('score', () => model.values(...call)),
+        forwardBackward: (...call) => this.measure('update', () => model.forwardBackward(...call)),
+        zeroGrad: () => model.zeroGrad(),
+      },
+      optimizer: optimizer && this.optimizerOf(optimizer),
+    }
+  }
+
   /**
    * Packs of one shape with the same images need the same memory once their images are in place, so the third and later
    * ones are answered as the second was.
@@ -97,19 +114,20 @@ export class Meter {
   private async measure<T>(phase: PhaseName, call: () => Promise<T>): Promise<T> {
     this.policy.resetPeak()
     this.reference?.resetPeak()
+    this.critic?.resetPeak()
     const out = await call()
-    const now = sum(this.policy.memory(), this.reference?.memory() ?? null)
+    const now = sum(this.policy.memory(), this.reference?.memory() ?? null, this.critic?.memory() ?? null)
     const before = this.phases.get(phase)
     if (!before || now.total > before.total) this.phases.set(phase, now)
     return out
   }
 }
 
-function sum(policy: MemoryReport, reference: MemoryReport | null): PhaseMemory {
+function sum(policy: MemoryReport, reference: MemoryReport | null, critic: MemoryReport | null): PhaseMemory {
   const both = (part: 'gradients' | 'optimizer' | 'activations' | 'images' | 'kvCache' | 'workspace') =>
-    policy[part] + (reference?.[part] ?? 0)
+    policy[part] + (reference?.[part] ?? 0) + (critic?.[part] ?? 0)
   return {
-    weights: policy.weights,
+    weights: policy.weights + (critic?.weights ?? 0),
     reference: reference?.weights ?? 0,
     gradients: both('gradients'),
     optimizer: both('optimizer'),
@@ -118,6 +136,6 @@ function sum(policy: MemoryReport, reference: MemoryReport | null): PhaseMemory 
     imageCache: 0,
     kvCache: both('kvCache'),
     workspace: both('workspace'),
-    total: policy.peak + (reference?.peak ?? 0),
+    total: policy.peak + (reference?.peak ?? 0) + (critic?.peak ?? 0),
   }
 }

@@ -19,6 +19,7 @@ import type { RewardRunner } from '../rollout/reward_runner.ts'
 import { Controllers } from '../trainer/controllers.ts'
 import { EVALUATED_AT_ONCE, evaluate } from '../trainer/evaluate.ts'
 import { freeze } from '../trainer/open.ts'
+import { prepareCritic } from '../trainer/open_critic.ts'
 import { freezeBase, withAdapters } from '../trainer/open_model.ts'
 import { type Example, sftStep } from '../trainer/sft.ts'
 import { rlStep } from '../trainer/step.ts'
@@ -96,14 +97,17 @@ export async function planStep(config: Config, source: PlanSource): Promise<Plan
   const { family } = source.model
   const spec = withAdapters(source.model, config.lora)
   native().setThreads(config.threads)
-  const policy = await Model.create(spec, { device: 'meta' })
+  const critic = config.algorithm.trainer === 'ppo' ? config.algorithm.critic.backbone : null
+  const policy = await Model.create({ ...spec, valueHead: critic === 'shared' }, { device: 'meta' })
+  const ownCritic = critic === 'own' ? await Model.create({ ...spec, valueHead: true }, { device: 'meta' }) : null
   const ownReference = needsReference(config.algorithm) && !config.lora
   const reference = ownReference ? await Model.create(source.model.spec, { device: 'meta' }) : null
   try {
     await freezeBase(policy)
     await freeze(policy, config.model.freeze)
-    const meter = new Meter(policy, reference, true)
-    await runStep(config, policy, meter, examples, evaluated)
+    if (ownCritic) await prepareCritic(ownCritic, config.model.freeze)
+    const meter = new Meter(policy, reference, true, ownCritic)
+    await runStep(config, { policy, critic: ownCritic }, meter, examples, evaluated)
     const phases = addImageCache(meter.result(), await cachedFeatures(config, source, examples, policy, reference))
     const cache = phases[0]?.[1].imageCache ?? 0
     const [phase, memory] = phases.reduce((most, next) => (next[1].total > most[1].total ? next : most))
@@ -116,12 +120,27 @@ export async function planStep(config: Config, source: PlanSource): Promise<Plan
   } finally {
     policy.dispose()
     reference?.dispose()
+    ownCritic?.dispose()
   }
 }
 
-async function runStep(config: Config, policy: Model, meter: Meter, examples: Example[], evaluated: Prompt[]) {
+interface Learners {
+  policy: Model
+  /** Of its own; `null` without one. */
+  critic: Model | null
+}
+
+async function runStep(
+  config: Config,
+  { policy, critic }: Learners,
+  meter: Meter,
+  examples: Example[],
+  evaluated: Prompt[],
+) {
   const optimizer = await Optimizer.create(policy, { ...config.optimizer, noDecay: [] })
+  const criticOptimizer = critic && (await Optimizer.create(critic, { ...config.optimizer, noDecay: [] }))
   try {
+    await critic?.zeroGrad()
     await policy.zeroGrad()
     const { maxNewTokens, temperature, topK, topP, minP, weights } = config.rollout
     const sampling: Omit<CollectOptions, 'step' | 'samples'> = {
@@ -130,6 +149,7 @@ async function runStep(config: Config, policy: Model, meter: Meter, examples: Ex
     }
     const context = {
       methods: null,
+      critic: config.algorithm.trainer === 'ppo' ? meter.criticOf(criticOptimizer) : null,
       controllers: new Controllers(config, { klCoef: null, entropyCoef: null, lastEntropy: null }),
       ...{ config, sampling, rewards: unequalRewards(config.rollout.groupSize), merge: sampling.merge },
       ...{
@@ -147,6 +167,7 @@ async function runStep(config: Config, policy: Model, meter: Meter, examples: Ex
     }
   } finally {
     optimizer.dispose()
+    criticOptimizer?.dispose()
   }
 }
 

@@ -38,9 +38,6 @@ export function policyLossInput(batch: PolicyBatch, { algorithm, onPolicy, entro
 /** Whether the loss chooses tokens by their covariance in the mini-batch. */
 export const choosesTokens = ({ loss }: AlgorithmConfig) => loss.kind === 'clip-cov' || loss.kind === 'kl-cov'
 
-/** Whether tokens of advantage 0 matter to the loss of others. */
-export const looksAtAll = (algorithm: AlgorithmConfig) => choosesTokens(algorithm)
-
 /**
  * Marks the tokens that Clip-Cov drops or KL-Cov charges, over the whole mini-batch.
  *

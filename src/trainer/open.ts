@@ -24,6 +24,7 @@ import type { Model } from '../native/model.ts'
 import { Optimizer } from '../native/optimizer.ts'
 import type { ModelSpec } from '../native/types.ts'
 import { createRewardRunner } from '../rollout/reward_runner.ts'
+import { openCritic } from './open_critic.ts'
 import { freezeBase, type OpenModel, openModel } from './open_model.ts'
 import type { Reference, Scorer } from './policy.ts'
 import type { RowStream, Run } from './run.ts'
@@ -39,7 +40,6 @@ export interface OpenRunOptions {
  * @throws InputError for a run folder in use, a bad model folder, bad data or rewards, or a checkpoint of other data.
  */
 export async function openRun(config: Config, options: OpenRunOptions = {}): Promise<Run> {
-  if (config.algorithm.trainer === 'ppo') throw new InputError('algorithm.trainer', 'grpo or sft', 'ppo')
   const notices: string[] = []
   const from = await prepareFolder(config, options.resume ?? false, (message) => notices.push(message))
   const isAdapter = await isAdapterFolder(config.model.path)
@@ -52,8 +52,12 @@ export async function openRun(config: Config, options: OpenRunOptions = {}): Pro
     for (const part of opened.splice(0).reverse()) part[Symbol.dispose]()
   }
   try {
+    const { algorithm } = config
     const base = isAdapter ? undefined : config.model.path
-    const policy = await openModel(from ?? config.model.path, { ...config, ...config.data, base })
+    const policy = await openModel(from ?? config.model.path, {
+      ...{ ...config, ...config.data, base },
+      valueHead: algorithm.trainer === 'ppo' && algorithm.critic.backbone === 'shared',
+    })
     opened.push(policy)
     await freezeBase(policy.model)
     await freeze(policy.model, config.model.freeze)
@@ -61,10 +65,11 @@ export async function openRun(config: Config, options: OpenRunOptions = {}): Pro
     opened.push(optimizer)
     const reference = await openReference(policy, config)
     if (reference) opened.push(reference)
-    const companions: Companion[] =
-      reference?.load && config.algorithm.kl.reference !== 'frozen'
-        ? [{ name: 'reference', model: reference as SavableModel }]
-        : []
+    const critic = await openCritic(policy.model, config)
+    if (critic) opened.push(critic)
+    const companions: Companion[] = critic ? [critic.companion] : []
+    if (reference?.load && algorithm.kl.reference !== 'frozen')
+      companions.push({ name: 'reference', model: reference as SavableModel })
     if (from) await restoreCompanions(from, companions)
     const state = from
       ? await restore(from, policy, optimizer, training, config)
@@ -72,6 +77,7 @@ export async function openRun(config: Config, options: OpenRunOptions = {}): Pro
     await writeResolvedConfig(config.run.dir, config)
     const sampling = policy.generateOptions({ ...config.rollout, seed: config.seed })
     return {
+      critic: critic?.critic ?? null,
       ...{ config, optimizer, reference, companions, rewards, training, heldOut, state, notices, dispose },
       // A resumed run saves the tokenizer files of the model folder: the checkpoint it came from may be pruned.
       source: { ...policy.checkpoint, dir: isAdapter ? policy.checkpoint.dir : config.model.path },
@@ -137,12 +143,13 @@ export async function freeze(model: Model, prefixes: readonly string[]): Promise
   }
 }
 
-function openOptimizer(model: Model, { optimizer }: Config): Promise<Optimizer> {
+function openOptimizer(model: Model, { optimizer, algorithm }: Config): Promise<Optimizer> {
+  const headLrFactor = optimizer.lr > 0 ? algorithm.critic.lr / optimizer.lr : 1
   const noDecay = model
     .parameters()
     .map((p) => p.name)
     .filter((name) => optimizer.noDecay.some((part) => name.includes(part)))
-  return Optimizer.create(model, { ...optimizer, noDecay })
+  return Optimizer.create(model, { ...optimizer, noDecay, headLrFactor })
 }
 
 /**

@@ -37,6 +37,8 @@ export interface OpenModelOptions {
   lora?: LoraSettings | null
   /** Model folder of an adapter folder; absent = as the adapter says. */
   base?: string
+  /** A value head, which says 0 at first: a critic. */
+  valueHead?: boolean
   /** First values of new adapters. */
   seed?: number
   signal?: AbortSignal
@@ -85,10 +87,12 @@ export async function openModel(dir: string, options: OpenModelOptions = {}): Pr
   const forbidden = Array.from({ length: vocab }, (_, id) => id).filter((id) => tokenizer.token(id) === undefined)
   const device = deviceOf(options.device ?? 'auto')
   native().setThreads(options.threads ?? 0)
-  const model = await Model.create(checkpoint.spec, { device })
+  const spec = options.valueHead ? { ...checkpoint.spec, valueHead: true } : checkpoint.spec
+  const model = await Model.create(spec, { device })
   try {
     await model.load(checkpoint.sources, { signal: options.signal })
     if (newAdapters) await model.initAdapters(options.seed ?? 0)
+    if (spec.valueHead) await zeroValueHead(model)
   } catch (error) {
     model.dispose()
     throw error
@@ -125,11 +129,16 @@ export function withAdapters({ spec, family }: ModelConfig, lora: LoraSettings |
   return lora ? { ...spec, lora: loraSpec(spec, moduleLayout(family), lora) } : spec
 }
 
-/** With adapters nothing else is trained. */
+async function zeroValueHead(model: Model): Promise<void> {
+  await model.writeParameter('value_head.weight', new Float32Array(model.spec.decoder.hidden))
+  await model.writeParameter('value_head.bias', new Float32Array(1))
+}
+
+/** With adapters nothing else is trained but a value head. */
 export async function freezeBase(model: Model): Promise<void> {
   if (!model.spec.lora) return
   const names = model.parameters().map(({ name }) => name)
-  const base = names.filter((name) => !/\.lora_[ab]\.weight$/.test(name))
+  const base = names.filter((name) => !/\.lora_[ab]\.weight$|^value_head\./.test(name))
   await model.setTrainable(base, false)
 }
 

@@ -8,6 +8,7 @@ import type { Prompt, Row } from '../core/types.ts'
 import type { CollectOptions } from '../rollout/collect.ts'
 import type { RewardRunner } from '../rollout/reward_runner.ts'
 import type { ChangeImage } from '../text/index.ts'
+import type { Critic } from './critic.ts'
 import type { Policy, PolicyOptimizer, Reference } from './policy.ts'
 import type { Example } from './sft.ts'
 
@@ -30,6 +31,8 @@ export interface Run {
   readonly policy: Policy & SavableModel
   readonly optimizer: PolicyOptimizer & SavableOptimizer
   readonly reference: Reference | null
+  /** Of PPO. */
+  readonly critic?: Critic | null
   /** What a checkpoint holds besides the policy. */
   readonly companions?: readonly Companion[]
   readonly rewards: RewardRunner

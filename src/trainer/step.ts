@@ -8,11 +8,12 @@ import { importanceRatio } from '../native/kernels.ts'
 import { computeAdvantages, klPenalties } from './advantages.ts'
 import { buildMiniBatches, type MiniBatch } from './batch.ts'
 import type { Controllers } from './controllers.ts'
+import type { Critic } from './critic.ts'
 import { type Experience, flatten, logpOf, type PackSettings, scoreCompletions, unflatten } from './experience.ts'
-import { looksAtAll } from './loss_columns.ts'
+import { choosesTokens } from './loss_columns.ts'
 import { toSampleGroup } from './method_stages.ts'
 import type { Policy, PolicyOptimizer, Scorer } from './policy.ts'
-import { updatePolicy } from './policy_update.ts'
+import { criticLr, updateAll } from './policy_update.ts'
 import type { ReplayBuffer } from './replay.ts'
 import { greedyRewards, type SampledGroups, type SamplingContext, sampleGroups } from './sampling.ts'
 import {
@@ -34,6 +35,8 @@ export interface StepContext extends SamplingContext {
   controllers: Controllers
   /** Completions of earlier steps, for methods that train on them again. */
   replayBuffer?: ReplayBuffer
+  /** Of PPO; `null` without one. */
+  critic: Critic | null
 }
 
 /** Samples, judges, compares and learns; every phase is timed under its name. */
@@ -47,7 +50,7 @@ export async function rlStep(context: StepContext, prompts: Prompt[], step: numb
   const { learned: experience, klCoefs: coefs, replayed } = replay(context, weighed(compared, context), klCoefs)
   const miniBatches = await phases.time('pack', () => pack(context, experience, coefs))
   const stats = new UpdateStats()
-  await phases.time('update', () => updatePolicy(context, miniBatches, step, lr, stats))
+  await phases.time('update', () => updateAll(context, miniBatches, { step, lr }, stats))
   if (experience.refLogp) context.controllers.sawKl(experience.meanKl ?? stats.meanKl(), experience.lengths.length)
   return {
     groups: sampled.groups,
@@ -63,6 +66,7 @@ export async function rlStep(context: StepContext, prompts: Prompt[], step: numb
       ...samplerMetrics(compared),
       ...methodMetrics(context, sampled.all, replayed),
       ...klMetrics(experience, stats, klCoefs),
+      ...criticMetrics(experience, stats, criticLr(config, step)),
       ...dynamicSamplingMetrics(sampled, config),
       learning_rate: lr,
       prompt_tokens_saved: saved(miniBatches),
@@ -71,9 +75,9 @@ export async function rlStep(context: StepContext, prompts: Prompt[], step: numb
   }
 }
 
-type Scored = Pick<Experience, 'oldLogp' | 'refLogp' | 'importance'>
+type Scored = Pick<Experience, 'oldLogp' | 'refLogp' | 'importance' | 'values'>
 
-/** Log-probs of the reference, and of the trainer where the sampler's are not taken for them. */
+/** Log-probs of the reference, those of the trainer where the sampler's are not taken for them, values of the critic. */
 async function score(context: StepContext, groups: Group[]): Promise<Scored> {
   const { config, policy, reference, signal } = context
   const { algorithm } = config
@@ -82,14 +86,19 @@ async function score(context: StepContext, groups: Group[]): Promise<Scored> {
   const of = (scorer: Scorer) =>
     scoreCompletions(groups, settings, async (pack, head) => logpOf(await scorer.score(pack, head, { signal })))
   const refLogp = reference && needsReference(algorithm) ? await of(reference) : null
+  const values = context.critic
+    ? await scoreCompletions(groups, settings, (pack, head) =>
+        context.critic!.model.values(pack, head.rows, { signal }),
+      )
+    : null
   const { level, bound, low, high } = algorithm.rolloutCorrection
-  if (level === null && groups.some((g) => g.rescore)) return { oldLogp: await of(policy), refLogp, importance: null }
-  if (level === null) return { oldLogp: sampledLogp, refLogp, importance: null }
+  const foreign = groups.some((g) => g.rescore)
+  if (level === null) return { oldLogp: foreign ? await of(policy) : sampledLogp, refLogp, importance: null, values }
   const oldLogp = await of(policy)
   const [old, sampled] = [flatten(oldLogp), flatten(sampledLogp)]
   const columns = { oldLogp: old.flat, sampledLogp: sampled.flat, mask: null, sequences: old.sequences }
   const importance = importanceRatio(columns, { level, bound, low, high })
-  return { oldLogp, refLogp, importance: unflatten(importance, old.sequences) }
+  return { oldLogp, refLogp, importance: unflatten(importance, old.sequences), values }
 }
 
 interface Compared extends Experience {
@@ -127,14 +136,14 @@ async function compare(
     lengths,
     rewardWeights: context.rewards.weights,
     klPenalty,
-    values: null,
+    values: scored.values,
     baselines,
   }
   const { columns, means, returns } = await phases.time('advantage', () => computeAdvantages(input, algorithm))
   const meanKl = inReward
     ? meanOf(klPenalties(scored.oldLogp, scored.refLogp!, 1, kl.estimator).flatMap((c) => [...c]))
     : null
-  return { groups, lengths, ...scored, advantages: columns, means, values: null, returns, meanKl }
+  return { groups, lengths, ...scored, advantages: columns, means, returns, meanKl }
 }
 
 /** Advantages times the factors that methods put on their groups. */
@@ -169,7 +178,7 @@ function pack(context: StepContext, experience: Experience, klCoefs: number[]): 
     maxNewTokens: rollout.maxNewTokens,
     klCoefs: inLoss ? coefs : null,
     topEntropyShare: algorithm.entropy.topShare,
-    keepAll: context.controllers.usesEntropy || looksAtAll(algorithm),
+    keepAll: context.controllers.usesEntropy || choosesTokens(algorithm) || context.critic !== null,
   })
 }
 
@@ -193,6 +202,10 @@ function countTokens(groups: readonly Group[]): { tokens: number; repeatedTokens
 
 function klMetrics({ refLogp, meanKl }: Compared, stats: UpdateStats, klCoefs: number[]): Metrics {
   return refLogp ? { kl: meanKl ?? stats.meanKl(), kl_coef: meanOf(klCoefs) } : {}
+}
+
+function criticMetrics({ values, returns }: Compared, stats: UpdateStats, lr: number): Metrics {
+  return values && returns ? stats.critic.metrics(values, returns, lr) : {}
 }
 
 const saved = (miniBatches: readonly MiniBatch[]) =>

@@ -5,6 +5,7 @@ import type { Completion, Group } from '../core/types.ts'
 import type { ForwardBackwardOutput, OptimizerStepOutput, PolicyLossInput } from '../native/types.ts'
 import type { RewardFailures } from '../rollout/reward_scores.ts'
 import type { PolicyBatch } from './batch.ts'
+import { CriticStats } from './critic.ts'
 import type { Experience } from './experience.ts'
 import type { MethodStages } from './method_stages.ts'
 import type { ReplayBuffer } from './replay.ts'
@@ -88,6 +89,8 @@ function spanMetrics(name: string, lengths: readonly number[]): Metrics {
 
 /** Adds up what the micro-batches of a step report. */
 export class UpdateStats {
+  /** What the critic reports. */
+  readonly critic = new CriticStats()
   private readonly losses: number[] = []
   private readonly policyLosses: number[] = []
   private readonly gradNorms: number[] = []

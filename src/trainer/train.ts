@@ -261,6 +261,7 @@ class Loop {
     const context = {
       ...guard.watch(this.work),
       ...this.limited(),
+      critic: this.work.critic ?? null,
       ...{ controllers: this.controllers, replayBuffer: await this.replayBuffer(), refill, signal: guard.signal },
     }
     const report = await rlStep(context, await toPrompts(rows), state.step, lr)

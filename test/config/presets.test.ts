@@ -64,6 +64,7 @@ describe('combinations without a meaning are refused with the reason', () => {
     ['shaping: { overlongCache: 300 }', 'at most rollout.maxNewTokens (256)'],
     ['rolloutCorrection: { level: token, low: 3 }', 'at most rolloutCorrection.high (2)'],
     ['entropy: { min: 2 }', 'at most entropy.max (1)'],
+    ['trainer: ppo }\nmethods: [{ name: replay_buffer }]\nreport: { samples: 1', 'no method that replays'],
   ])('%s', (algorithm, message) => {
     expect(() => load(`algorithm: { ${algorithm} }`)).toThrow(message)
   })

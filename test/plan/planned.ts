@@ -39,6 +39,7 @@ export async function measure(config: Config): Promise<Measured> {
   }
   const context = {
     methods: null,
+    critic: null,
     controllers: new Controllers(config, { klCoef: null, entropyCoef: null, lastEntropy: null }),
     ...{ config, rewards, sampling, merge: policy.merge },
     ...{ policy: meter.policyFor('rollout'), optimizer: meter.optimizerOf(optimizer), reference: meter.scorer(config) },

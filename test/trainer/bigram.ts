@@ -89,7 +89,8 @@ export class Bigram implements Policy, SavableModel {
   async forwardBackward(pack: Pack, head: HeadRows, loss: LossInput): Promise<ForwardBackwardOutput> {
     const scores = await this.score(pack, head)
     const policy = 'policy' in loss ? (policyLoss(scores.logp, loss.policy) as unknown as PolicyLossOutput) : null
-    const dlogp = 'policy' in loss ? policy!.dlogp : loss.dlogp
+    if (!policy && !('dlogp' in loss)) throw new Error('a bigram has no values')
+    const dlogp = policy ? policy.dlogp : (loss as { dlogp: Float32Array }).dlogp
     const [embed, gradEmbed] = this.pair('decoder.embed.weight')
     const [out, gradOut] = this.pair('decoder.head.weight')
     for (const [i, row] of head.rows.entries()) {
