@@ -2,6 +2,12 @@
  * Reinforcement fine-tuning of multimodal language models.
  *
  * @example
+ * import { GrpoTrainer, loadModel, defineReward } from 'rft'
+ * const short = defineReward({ name: 'short', score: ({ completionTokens }) => (completionTokens <= 40 ? 1 : 0) })
+ * await using trainer = await GrpoTrainer.open({ model, dir: 'runs/a', train: ['rows.jsonl'], rewards: [short], steps: 100 })
+ * for await (const { step, reward } of trainer.steps()) console.log(step, reward)
+ *
+ * @example
  * import { loadConfig, train } from 'rft'
  * const { config } = await loadConfig('config.yaml', ['train.steps=100'])
  * const { checkpoint, lastEvaluation } = await train(config)
@@ -13,11 +19,14 @@ export * as algorithms from './algorithms/index.ts'
 export { type Checkpoint, openCheckpoint, openConfig } from './checkpoint/hf_folder.ts'
 export { checkpointPath, listCheckpoints } from './checkpoint/retention.ts'
 export type { TrainerState } from './checkpoint/trainer_state.ts'
+export { type ImportReport, importConfig } from './config/import/index.ts'
 export { type LoadedConfig, loadConfig, parseConfig } from './config/load.ts'
 export { type Config, type ConfigInput, configSchema } from './config/schema.ts'
 export { InputError } from './core/errors.ts'
 export type * from './core/types.ts'
+export { type Dashboard, type DashboardOptions, openDashboard } from './dashboard/server.ts'
 export { loadRows, type ReadOptions, readRows } from './data/index.ts'
+export { type Estimate, majorityRight, meanOfRows, passAtK, proportion } from './evaluation/statistics.ts'
 export { readMetrics } from './metrics/jsonl.ts'
 export type { MetricsRecord, MetricsSink } from './metrics/types.ts'
 export { Model } from './native/model.ts'
@@ -31,7 +40,18 @@ export { type MicroBatch, type PackGroup, type PackOptions, packGroups } from '.
 export { createRewardRunner, type RewardRunner, type RewardSpec } from './rollout/reward_runner.ts'
 export { type EvaluateOptions, type Evaluation, evaluate, type KindAccuracy } from './trainer/evaluate.ts'
 export { evaluateRun } from './trainer/evaluate_run.ts'
+export {
+  GrpoTrainer,
+  type RewardChoice,
+  type RowInput,
+  type TrainerSettings,
+} from './trainer/grpo_trainer.ts'
 export { type OpenRunOptions, openRun } from './trainer/open.ts'
-export { type OpenModel, type OpenModelOptions, openModel, type SamplingSettings } from './trainer/open_model.ts'
+export {
+  type OpenModel,
+  type OpenModelOptions,
+  openModel as loadModel,
+  type SamplingSettings,
+} from './trainer/open_model.ts'
 export type { Run } from './trainer/run.ts'
 export { type TrainOptions, type TrainResult, train, trainRun } from './trainer/train.ts'

@@ -23,7 +23,7 @@ import { metricsFileName } from '../metrics/jsonl.ts'
 import type { Model } from '../native/model.ts'
 import { Optimizer } from '../native/optimizer.ts'
 import type { ModelSpec } from '../native/types.ts'
-import { createRewardRunner } from '../rollout/reward_runner.ts'
+import { createRewardRunner, type RewardSpec } from '../rollout/reward_runner.ts'
 import { openCritic } from './open_critic.ts'
 import { freezeBase, type OpenModel, openModel } from './open_model.ts'
 import type { Reference, Scorer } from './policy.ts'
@@ -32,6 +32,10 @@ import type { RowStream, Run } from './run.ts'
 export interface OpenRunOptions {
   /** Continue from the newest checkpoint of the run folder that is not damaged; a run without one starts. */
   resume?: boolean
+  /** Rows in memory instead of the files that `data.train` and `data.eval` name. */
+  rows?: { train: readonly Row[]; eval?: readonly Row[] }
+  /** Instead of `rewards` of the configuration; values run in this thread. */
+  rewards?: readonly RewardSpec[]
 }
 
 /**
@@ -44,9 +48,9 @@ export async function openRun(config: Config, options: OpenRunOptions = {}): Pro
   const from = await prepareFolder(config, options.resume ?? false, (message) => notices.push(message))
   const isAdapter = await isAdapterFolder(config.model.path)
   if (isAdapter && config.lora) throw new InputError('lora', 'null', 'settings', 'model.path is an adapter already')
-  const training = openStream(await readRows(config, config.data.train), config)
-  const heldOut = config.data.eval.length > 0 ? await readRows(config, config.data.eval) : []
-  const rewards = await createRewardRunner(config.rewards)
+  const { train, heldOut } = await rowsOf(config, options.rows)
+  const training = openStream(train, config)
+  const rewards = await createRewardRunner(options.rewards ?? config.rewards)
   const opened: Disposable[] = [{ [Symbol.dispose]: () => rewards.dispose() }]
   const dispose = () => {
     for (const part of opened.splice(0).reverse()) part[Symbol.dispose]()
@@ -93,6 +97,12 @@ export async function openRun(config: Config, options: OpenRunOptions = {}): Pro
   }
 }
 
+/** What a fresh start in a used folder removes; files that are begun anew are not in it. */
+const folderContents = [
+  ...['checkpoints', 'samples', 'report.json', 'report.html'],
+  ...['tensorboard', 'completions', 'mlflow.json', 'experiment_log.jsonl'],
+]
+
 /** @returns the checkpoint to continue from, or `null` for a fresh run in an empty folder. */
 async function prepareFolder(
   { run }: Config,
@@ -104,16 +114,16 @@ async function prepareFolder(
   const used = (await listCheckpoints(run.dir)).length > 0 || existsSync(join(run.dir, metricsFileName))
   if (used && !run.overwrite)
     throw new InputError(run.dir, 'an empty run folder', 'a run', 'Use --resume, run.overwrite, or another run.dir')
-  if (used)
-    for (const name of ['checkpoints', 'samples', 'report.json', 'report.html'])
-      await rm(join(run.dir, name), { recursive: true, force: true })
+  if (used) for (const name of folderContents) await rm(join(run.dir, name), { recursive: true, force: true })
   return null
 }
 
-async function readRows({ data }: Config, files: readonly string[]): Promise<Row[]> {
-  const rows = await loadRows(files, data)
-  requireSound(await checkRows(rows))
-  return rows
+async function rowsOf(config: Config, given: OpenRunOptions['rows']) {
+  const { data } = config
+  const train = given?.train ?? (await loadRows(data.train, data))
+  const heldOut = given ? (given.eval ?? []) : data.eval.length > 0 ? await loadRows(data.eval, data) : []
+  for (const rows of [train, heldOut]) if (rows.length > 0) requireSound(await checkRows([...rows]))
+  return { train, heldOut }
 }
 
 /** Rows in a new seeded order every epoch. */
