@@ -4,6 +4,7 @@
  */
 
 import type { RewardRunner } from '../rollout/reward_runner.ts'
+import type { Critic } from './critic.ts'
 import type { Policy, PolicyOptimizer, Scorer } from './policy.ts'
 
 /** No progress within `train.stallSeconds`. */
@@ -22,6 +23,7 @@ export interface StepParts {
   optimizer: PolicyOptimizer
   reference: Scorer | null
   rewards: RewardRunner
+  critic?: Critic | null
 }
 
 /** After an abort, calls get this long to return before the step is given up without them. */
@@ -72,16 +74,32 @@ export class StepGuard {
         zeroGrad: () => policy.zeroGrad(),
         beginStep: (step) => policy.beginStep?.(step),
       },
-      optimizer: {
-        step: (input) => {
-          this.updating = true
-          return this.during('the optimizer step', () => optimizer.step(input))
-        },
-      },
+      optimizer: this.updates('the optimizer step', optimizer),
+      critic: parts.critic && this.watchCritic(parts.critic),
       reference: reference && {
         score: (...call) => this.during('scoring by the reference', () => reference.score(...call)),
       },
       rewards: { ...rewards, score: (...call) => this.during('the rewards', () => rewards.score(...call)) },
+    }
+  }
+
+  private watchCritic({ model, optimizer }: Critic): Critic {
+    return {
+      model: {
+        values: (...call) => this.during('the values', () => model.values(...call)),
+        forwardBackward: (...call) => this.during("the critic's pass", () => model.forwardBackward(...call)),
+        zeroGrad: () => model.zeroGrad(),
+      },
+      optimizer: optimizer && this.updates("the critic's optimizer step", optimizer),
+    }
+  }
+
+  private updates(activity: string, optimizer: PolicyOptimizer): PolicyOptimizer {
+    return {
+      step: (input) => {
+        this.updating = true
+        return this.during(activity, () => optimizer.step(input))
+      },
     }
   }
 

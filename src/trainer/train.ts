@@ -258,10 +258,11 @@ class Loop {
       return toPrompts(further)
     }
     this.controllers = new Controllers(this.work.config, state.controllers)
+    const watched = guard.watch(this.work)
     const context = {
-      ...guard.watch(this.work),
+      ...watched,
       ...this.limited(),
-      critic: this.work.critic ?? null,
+      critic: watched.critic ?? null,
       ...{ controllers: this.controllers, replayBuffer: await this.replayBuffer(), refill, signal: guard.signal },
     }
     const report = await rlStep(context, await toPrompts(rows), state.step, lr)
