@@ -24,9 +24,14 @@ export const isReal = (z: Complex): boolean => Math.abs(z.im) <= slack * z.error
 /** Error bounds are to first order; this factor covers the rest. */
 const slack = 64
 
+/** Values further apart are different, however uncertain they are: else terms that cancel would equal everything. */
+const farthest = { relative: 1e-9, absolute: 1e-12 }
+
 /** Whether two values are equal as far as their errors let one tell. */
 export function close(a: Complex, b: Complex): boolean {
-  return Math.hypot(a.re - b.re, a.im - b.im) <= slack * (a.error + b.error)
+  const apart = Math.hypot(a.re - b.re, a.im - b.im)
+  const limit = Math.max(farthest.relative * Math.max(size(a), size(b)), farthest.absolute)
+  return apart <= slack * (a.error + b.error) && apart <= limit
 }
 
 function make(re: number, im: number, error: number): Complex {

@@ -1,7 +1,7 @@
 /** A cursor over tokens, with the look-ahead that the parser needs and its bound on nesting. */
 import type { Token } from './lexer.ts'
 
-const deepest = 30
+const deepest = 90
 
 /** Thrown inside the parser for text that is no answer; `parseAnswer` turns it into `null`. */
 export class NotMaths extends Error {}

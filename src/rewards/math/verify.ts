@@ -7,6 +7,7 @@
  * | --------------------------------- | ------------------------------------------------------- |
  * | extract                           | finds the answer in a text                              |
  * | clean_up, lexer, parser, primary  | answer -> tokens -> tree (ast)                          |
+ * | units                             | which unit an answer ends with                          |
  * | rational, complex, functions      | exact fractions; complex numbers with error bounds      |
  * | evaluate                          | tree -> value, exact or at a point                      |
  * | compare, relations, compare_..    | whether two trees are the same answer                   |
@@ -16,6 +17,7 @@ import { plainText } from './clean_up.ts'
 import { type CompareOptions, sameAnswer } from './compare.ts'
 import { type Answer, type ExtractOptions, findAnswer, lastNumberOf } from './extract.ts'
 import { parseAnswer } from './parser.ts'
+import { unitOf } from './units.ts'
 
 export type MathOptions = Partial<ExtractOptions & CompareOptions>
 
@@ -23,6 +25,7 @@ const defaults: ExtractOptions & CompareOptions = { latex: true, expression: tru
 
 interface Parsed {
   text: string
+  unit: string | null
   /** In the order in which they are tried: a bare `1,22` is a list, or a decimal number. */
   nodes: Node[]
 }
@@ -38,6 +41,7 @@ export function verifyMath(truth: string, completion: string, options: MathOptio
   const given = expected && parseText(completion, all)
   if (!expected || !given) return false
   if (expected.text !== '' && expected.text === given.text) return true
+  if (expected.unit !== null && given.unit !== null && expected.unit !== given.unit) return false
   return expected.nodes.some((a) => given.nodes.some((b) => sameAnswer(a, b, all)))
 }
 
@@ -52,17 +56,18 @@ function parseText(text: string, options: ExtractOptions): Parsed | null {
   const parsed = parseFound(found)
   if (parsed.nodes.length > 0 || !found.bare) return parsed
   const number = lastNumberOf(found.parts[0]!)
-  return number ? { text: parsed.text, nodes: parseFound(number).nodes } : parsed
+  return number ? { ...parsed, nodes: parseFound(number).nodes } : parsed
 }
 
 function parseFound({ parts, bare }: Answer): Parsed {
   const text = parts.map(plainText).join(',')
+  const unit = parts.length === 1 ? unitOf(parts[0]!) : null
   const items = parts.map(parseAnswer)
-  if (items.some((item) => item === null)) return { text, nodes: [] }
+  if (items.some((item) => item === null)) return { text, unit, nodes: [] }
   const nodes = items as Node[]
   const node: Node = nodes.length === 1 ? nodes[0]! : { kind: 'list', items: nodes }
   const decimal = bare && parts.length === 1 ? decimalComma(parts[0]!) : null
-  return { text, nodes: decimal ? [node, decimal] : [node] }
+  return { text, unit, nodes: decimal ? [node, decimal] : [node] }
 }
 
 /** `1,22` outside a formula may be the number 1.22. */

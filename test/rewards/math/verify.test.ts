@@ -27,6 +27,8 @@ describe('same', () => {
     ['20\\%', '20'],
     ['20', '20\\%'],
     ['5', '\\$5'],
+    ['5 cm', '5\\text{ centimeters}'],
+    ['12 \\text{ cm}^2', '12 cm^2'],
     // irrational and complex
     ['\\sqrt{8}', '2\\sqrt{2}'],
     ['\\frac{1}{\\sqrt{2}}', '\\frac{\\sqrt2}{2}'],
@@ -112,6 +114,15 @@ describe('different', () => {
     ['201_3', '201'],
     ['\\text{odd}', '\\text{even}'],
     ['5', ''],
+    // units that differ
+    ['5 m', '5 km'],
+    ['5\\text{ cm}', '5\\text{ mm}'],
+    ['12\\text{ cm}^2', '12\\text{ cm}^3'],
+    // terms that cancel must not make a value so uncertain that it equals everything
+    ['5', '10^{20}\\pi-10^{20}\\pi+7'],
+    ['5', '10^{30}\\sqrt2-10^{30}\\sqrt2'],
+    ['x', '10^{20}\\pi x-10^{20}\\pi x'],
+    ['x=5', '10^{20}\\pi x-10^{20}\\pi x=7'],
     ['1/0', '2/0'],
   ])('%s and %s', (truth, answer) => {
     expect(verifyMath(`$${truth}$`, box(answer))).toBe(false)
