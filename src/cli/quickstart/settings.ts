@@ -13,9 +13,9 @@ export interface QuickstartOptions {
 }
 
 export const warmStartRows = 10000
-export const trainRows = 4000
+export const trainRows = 6000
 export const heldOutRows = 600
-export const defaultSteps = 100
+export const defaultSteps = 160
 const longestAnswer = 48
 
 export const modelSizes: CreateFolderOptions['model'] = {
@@ -40,7 +40,7 @@ export function warmStartConfig({ dir, seed, threads }: QuickstartOptions): Conf
     data: { train: [join(data, 'warm_start.jsonl')] },
     algorithm: { trainer: 'sft' },
     optimizer: { lr: 1e-3, schedule: 'cosine', warmupSteps: 20, beta2: 0.95 },
-    train: { steps: 1500, batchSize: 32 },
+    train: { steps: 1200, batchSize: 32 },
     report: { samples: 0 },
   })
 }
@@ -55,7 +55,7 @@ export function reinforceConfig({ dir, seed, steps, threads }: QuickstartOptions
     data: { train: [join(data, 'train.jsonl')], eval: [join(data, 'held_out.jsonl')] },
     rollout: { promptsPerStep: 32, groupSize: 8, maxNewTokens: longestAnswer },
     rewards: [{ name: 'accuracy' }],
-    optimizer: { lr: 8e-5, schedule: 'linear' },
+    optimizer: { lr: 1e-4, schedule: 'linear' },
     train: { steps },
     eval: { atStart: true },
   })

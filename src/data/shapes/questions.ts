@@ -103,6 +103,12 @@ const operations: Operation[] = [
     figures: (a, b, c) => `${a}*${b}+${c}=${a * b}+${c}`,
   },
   {
+    text: (a, b, c) => `${a} times ${b} plus twice ${c}`,
+    answers: upTo(8).slice(1),
+    value: (a, b, c) => a * b + 2 * c,
+    figures: (a, b, c) => `${a}*${b}+${c}+${c}=${a * b}+${2 * c}`,
+  },
+  {
     text: (a, b, c) => `${a} times ${b} minus ${c}`,
     answers: upTo(6),
     value: (a, b, c) => a * b - c,

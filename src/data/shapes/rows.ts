@@ -14,7 +14,7 @@ export interface ShapesStyle {
 /** Mostly calculations: what reinforcement trains on, and what is evaluated. */
 export const defaultStyle: ShapesStyle = {
   mix: { count: 0.1, compare: 0.1, attribute: 0.1, arithmetic: 0.7 },
-  direct: { count: 0, compare: 0, attribute: 0, arithmetic: 0.6 },
+  direct: { count: 0, compare: 0, attribute: 0, arithmetic: 0.56 },
 }
 
 /**
@@ -22,7 +22,7 @@ export const defaultStyle: ShapesStyle = {
  * model which imitates them guesses, although it could work them out: that is left for reinforcement to bring out.
  */
 export const warmStartStyle: ShapesStyle = {
-  mix: { count: 0.35, compare: 0.15, attribute: 0.15, arithmetic: 0.35 },
+  mix: { count: 0.42, compare: 0.2, attribute: 0.14, arithmetic: 0.24 },
   direct: defaultStyle.direct,
 }
 

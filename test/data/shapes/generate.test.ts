@@ -8,7 +8,13 @@ import type { Row } from '../../../src/core/types.ts'
 import { blindRows } from '../../../src/data/blind.ts'
 import { checkRows, requireSound } from '../../../src/data/check.ts'
 import { loadRows } from '../../../src/data/rows.ts'
-import { contactSheet, generateShapes, kinds, type ShapesSummary } from '../../../src/data/shapes/index.ts'
+import {
+  contactSheet,
+  defaultStyle,
+  generateShapes,
+  kinds,
+  type ShapesSummary,
+} from '../../../src/data/shapes/index.ts'
 
 const sizes = { train: 300, heldOut: 120 }
 let dir: string
@@ -70,7 +76,7 @@ describe('generateShapes', () => {
     requireSound(await checkRows(imitated))
     const calculations = imitated.filter(({ columns }) => columns.kind === 'arithmetic')
     const direct = calculations.filter(({ target }) => target!.startsWith('<think></think>'))
-    expect(Math.abs(direct.length / calculations.length - 0.6)).toBeLessThan(0.15)
+    expect(Math.abs(direct.length / calculations.length - defaultStyle.direct.arithmetic)).toBeLessThan(0.15)
     const others = await loadRows([join(dir, 'e', 'train.jsonl'), join(dir, 'e', 'held_out.jsonl')])
     const content = async (row: Row) => `${JSON.stringify(row.messages)} ${await readFile(images(row)[0]!, 'latin1')}`
     const seen = new Set(await Promise.all(others.map(content)))

@@ -29,10 +29,10 @@ function solve(question: string, scene: Scene): string {
     const [a, b] = compared.map((word) => amount(scene, word)) as [number, number]
     return a > b ? compared[0]! : a < b ? compared[1]! : 'same'
   }
-  const sum = match(/^How much is (\w+) times (\w+)(?: (plus|minus) (\w+))?\?$/)
+  const sum = match(/^How much is (\w+) times (\w+) (plus twice|plus|minus) (\w+)\?$/)
   if (sum) {
     const product = amount(scene, sum[0]!) * amount(scene, sum[1]!)
-    const third = sum[3] === undefined ? 0 : amount(scene, sum[3])
+    const third = amount(scene, sum[3]!) * (sum[2] === 'plus twice' ? 2 : 1)
     return String(sum[2] === 'minus' ? product - third : product + third)
   }
   const property = question.startsWith('What colour') ? 'colour' : 'shape'
