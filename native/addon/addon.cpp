@@ -6,11 +6,30 @@
 #include "addon/model_object.h"
 #include "addon/op_kernels.h"
 #include "base/parallel_for.h"
+#include "device/device.h"
 #include "simd/vmath.h"
 
 namespace rft {
 
 namespace {
+
+Napi::Value cuda_info(Napi::Env env) {
+  const device::Probe& probe = device::probe();
+  auto devices = Napi::Array::New(env);
+  for (const device::Properties& d : probe.devices) {
+    auto o = Napi::Object::New(env);
+    o.Set("name", d.name);
+    o.Set("computeCapability", concat(d.major, ".", d.minor));
+    o.Set("totalMemory", double(d.memory));
+    devices.Set(devices.Length(), o);
+  }
+  auto out = Napi::Object::New(env);
+  out.Set("available", probe.available);
+  out.Set("code", probe.reason);
+  out.Set("reason", probe.message);
+  out.Set("devices", devices);
+  return out;
+}
 
 Napi::Value info(const Napi::CallbackInfo& call) {
   const Napi::Env env = call.Env();
@@ -23,17 +42,13 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   for (const auto& [name, present] : known)
     if (present) features.Set(features.Length(), name);
 #endif
-  auto cuda = Napi::Object::New(env);
-  cuda.Set("available", false);
-  cuda.Set("reason", "this build has no CUDA backend");
-  cuda.Set("devices", Napi::Array::New(env));
   auto out = Napi::Object::New(env);
   out.Set("version", RFT_VERSION);
   const simd::Isa isa = simd::isa();
   out.Set("isa", isa == simd::Isa::Avx512 ? "avx512" : isa == simd::Isa::Avx2 ? "avx2" : "portable");
   out.Set("cpuFeatures", features);
   out.Set("threads", num_threads());
-  out.Set("cuda", cuda);
+  out.Set("cuda", cuda_info(env));
   return out;
 }
 

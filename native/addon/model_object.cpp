@@ -1,19 +1,12 @@
 #include "addon/model_object.h"
 
-#include <cstring>
-
 #include "addon/convert.h"
 #include "base/parallel_for.h"
+#include "tensor/values.h"
 
 namespace rft {
 
 namespace {
-
-std::vector<float> to_host(const Tensor& t) {
-  std::vector<float> out(size_t(t.count()));
-  if (t.raw()) std::memcpy(out.data(), t.f32(), t.bytes());
-  return out;
-}
 
 Ctx context(ModelState& state, Job& job, const PassOptions& pass = {}) {
   Ctx ctx = state.model.context();
@@ -56,13 +49,18 @@ Napi::Function ModelObject::define(Napi::Env env) {
                       InstanceMethod<&ModelObject::dispose>("dispose")});
 }
 
-// new Model(spec, 'cpu' | 'meta')
+// new Model(spec, 'cpu' | 'cuda' | 'meta', 'f32' | 'bf16')
 ModelObject::ModelObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelObject>(info) {
   guarded(info.Env(), [&] {
     const std::string device = Field(info[1], "device").text();
-    expect(device == "cpu" || device == "meta", "device", "cpu or meta (this build has no CUDA backend)", device);
-    state_ =
-        std::make_shared<ModelState>(model_spec(Field(info[0], "spec")), device == "cpu" ? Device::Cpu : Device::Meta);
+    const std::string dtype = Field(info[2], "dtype").text();
+    expect(device == "cpu" || device == "cuda" || device == "meta", "device", "cpu, cuda or meta", device);
+    expect(dtype == "f32" || dtype == "bf16", "dtype", "f32 or bf16", dtype);
+    state_ = std::make_shared<ModelState>(model_spec(Field(info[0], "spec")),
+                                          device == "cpu"    ? Device::Cpu
+                                          : device == "cuda" ? Device::Cuda
+                                                             : Device::Meta,
+                                          dtype == "bf16" ? Dtype::BF16 : Dtype::F32);
   });
 }
 
@@ -123,7 +121,7 @@ Napi::Value ModelObject::copy_from(const Napi::CallbackInfo& info) {
       const Tensor& source = from->model.weights().at(p.name).value;
       if (source.shape() != p.value.shape())
         fail("copyFrom " + p.name, to_string(p.value.shape()), to_string(source.shape()));
-      if (p.value.raw()) std::memcpy(p.value.raw(), source.raw(), p.value.bytes());
+      copy_values(source, p.value);
     }
   });
 }
@@ -166,7 +164,7 @@ Napi::Value ModelObject::parameters(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::read_parameter(const Napi::CallbackInfo& info) {
   const std::string name = Field(info[0], "name").text();
   return submit<std::vector<float>>(
-      info, 1, [s = state(info.Env()), name](Job&) { return to_host(s->model.weights().at(name).value); },
+      info, 1, [s = state(info.Env()), name](Job&) { return to_floats(s->model.weights().at(name).value); },
       floats_to_js);
 }
 
@@ -177,7 +175,7 @@ Napi::Value ModelObject::write_parameter(const Napi::CallbackInfo& info) {
     s->model.images().clear();
     const Tensor& t = s->model.weights().at(name).value;
     expect(int64_t(data.size()) == t.count(), "writeParameter " + name, concat(t.count(), " values"), data.size());
-    if (t.raw()) std::memcpy(t.raw(), data.data(), t.bytes());
+    write_floats(t, 0, t.count(), data.data());
   });
 }
 
@@ -190,7 +188,7 @@ Napi::Value ModelObject::read_gradient(const Napi::CallbackInfo& info) {
     s->model.finish_backward(ctx);
     const Tensor& g = s->model.weights().at(name).value.grad();
     if (!g) fail("readGradient " + name, "a parameter with a gradient", "one without");
-    return to_host(g);
+    return to_floats(g);
       },
       floats_to_js);
 }
@@ -264,7 +262,7 @@ Napi::Value ModelObject::logits(const Napi::CallbackInfo& info) {
       [s = state(info.Env()), pack, rows, traced](Job& job) {
     Out out;
     Trace trace;
-    if (traced) trace = [&](const std::string& name, const Tensor& t) { out.hidden.emplace_back(name, to_host(t)); };
+    if (traced) trace = [&](const std::string& name, const Tensor& t) { out.hidden.emplace_back(name, to_floats(t)); };
     out.logits = rft::logits(s->model, context(*s, job), pack, rows, trace);
     return out;
       },

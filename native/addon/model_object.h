@@ -12,7 +12,7 @@
 namespace rft {
 
 struct ModelState {
-  explicit ModelState(const ModelSpec& spec, Device device) : model(spec, device) {}
+  ModelState(const ModelSpec& spec, Device device, Dtype dtype) : model(spec, device, dtype) {}
   Model model;
   std::unique_ptr<PendingBackward> pending;
 };

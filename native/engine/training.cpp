@@ -1,20 +1,15 @@
 #include "engine/training.h"
 
-#include <cstring>
-
+#include "ops/gemm/launch.h"
 #include "simd/gemm.h"
+#include "tensor/dispatch.h"
+#include "tensor/values.h"
 
 namespace rft {
 
 namespace {
 
-std::vector<float> to_host(const Tensor& t) {
-  std::vector<float> out(size_t(t.count()));
-  if (t.raw() && t.count()) std::memcpy(out.data(), t.raw(), t.bytes());
-  return out;
-}
-
-std::vector<float> to_host_or_empty(const Tensor& t) { return t ? to_host(t) : std::vector<float>(); }
+std::vector<float> to_floats_or_empty(const Tensor& t) { return t ? to_floats(t) : std::vector<float>(); }
 
 // Only the scored rows pass the final norm and the heads.
 PendingBackward score_rows(Model& model, Ctx& ctx, const Pack& pack, const HeadRows& head, bool recompute_blocks,
@@ -34,7 +29,7 @@ PendingBackward score_rows(Model& model, Ctx& ctx, const Pack& pack, const HeadR
 }
 
 ScoreOutput output_of(const PendingBackward& p) {
-  return {to_host_or_empty(p.logp), to_host_or_empty(p.entropy), to_host_or_empty(p.values)};
+  return {to_floats_or_empty(p.logp), to_floats_or_empty(p.entropy), to_floats_or_empty(p.values)};
 }
 
 // Seeds the gradient of one output; false when nothing needs it.
@@ -43,7 +38,9 @@ bool seed(const Ctx& ctx, const Tensor& output, const std::vector<float>& gradie
   expect(output && int64_t(gradient.size()) == output.count(), concat("backward ", name),
          concat(output ? output.count() : 0, " values, one per scored row"), gradient.size());
   if (!output.requires_grad()) return false;  // everything before it is frozen
-  output.set_grad(ctx.from(gradient.data(), output.shape()));
+  const Tensor g = ctx.empty(output.shape(), output.dtype());
+  write_floats(g, 0, g.count(), gradient.data());
+  output.set_grad(g);
   return true;
 }
 
@@ -84,10 +81,16 @@ std::vector<float> logits(Model& model, Ctx ctx, const Pack& pack, const std::ve
   if (trace) trace("decoder.norm", h);
   h = ops::gather_rows(ctx, h, ctx.from(rows.data(), {n}));
   Tensor z = ctx.empty({n, v});
-  if (!ctx.meta())
+  if (ctx.cuda()) {
+    cuda::by_dtype(h, [&]<class T>(T*) {
+      const T* no_bias = nullptr;
+      cuda::gemm({cuda::Form::NT, n, v, c, c, c, v}, h.as<T>(), model.decoder().head_weight().as<T>(), no_bias,
+                 z.as<float>(), cuda::stream());
+    });
+  } else if (!ctx.meta())
     simd::gemm(simd::Trans::No, simd::Trans::Yes, n, v, c, h.f32(), c, model.decoder().head_weight().f32(), c, 0.0f,
                z.f32(), v);
-  return to_host(z);
+  return to_floats(z);
 }
 
 }  // namespace rft

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "simd/vmath.h"
+#include "tensor/values.h"
 
 namespace rft {
 
@@ -77,7 +78,8 @@ void from_f32(StorageDtype dtype, const float* in, void* raw, int64_t n) {
   if (dtype == StorageDtype::F16) simd::f32_to_f16(in, half, n);
 }
 
-void read_one(const Ctx& ctx, const TensorSource& source, const Tensor& to, std::vector<uint8_t>& buffer) {
+void read_one(const Ctx& ctx, const TensorSource& source, const Tensor& to, std::vector<uint8_t>& buffer,
+              std::vector<float>& values) {
   if (source.shape != to.shape())
     fail(concat(source.file, ": ", source.name), concat("shape ", to_string(to.shape())), to_string(source.shape));
   if (ctx.meta()) return;
@@ -86,7 +88,8 @@ void read_one(const Ctx& ctx, const TensorSource& source, const Tensor& to, std:
   for (int64_t i = 0; i < to.count(); i += kChunk) {
     const int64_t n = std::min(kChunk, to.count() - i);
     file.read_at(buffer.data(), size_t(n * width), source.offset + i * width);
-    to_f32(source.dtype, buffer.data(), to.f32() + i, n);
+    to_f32(source.dtype, buffer.data(), values.data(), n);
+    write_floats(to, i, n, values.data());
   }
 }
 
@@ -94,15 +97,17 @@ void read_one(const Ctx& ctx, const TensorSource& source, const Tensor& to, std:
 
 void read_tensors(const Ctx& ctx, const std::vector<TensorSource>& sources, const FindTensor& find) {
   std::vector<uint8_t> buffer(size_t(kChunk) * 4);
+  std::vector<float> values(static_cast<size_t>(kChunk));
   for (const auto& source : sources) {
     ctx.check_abort();
-    read_one(ctx, source, find(source.name), buffer);
+    read_one(ctx, source, find(source.name), buffer, values);
   }
 }
 
 void write_tensors(const Ctx& ctx, const std::string& path, const std::vector<uint8_t>& header,
                    const std::vector<TensorSink>& sinks, const FindTensor& find) {
   std::vector<uint8_t> buffer(size_t(kChunk) * 4);
+  std::vector<float> values(static_cast<size_t>(kChunk));
   try {
     File file(path, O_WRONLY | O_CREAT | O_TRUNC);
     file.write(header.data(), header.size());
@@ -111,7 +116,8 @@ void write_tensors(const Ctx& ctx, const std::string& path, const std::vector<ui
       const Tensor from = find(sink.name);
       for (int64_t i = 0; i < from.count(); i += kChunk) {
         const int64_t n = std::min(kChunk, from.count() - i);
-        from_f32(sink.dtype, from.f32() + i, buffer.data(), n);
+        read_floats(from, i, n, values.data());
+        from_f32(sink.dtype, values.data(), buffer.data(), n);
         file.write(buffer.data(), size_t(n) * size_of(sink.dtype));
       }
     }

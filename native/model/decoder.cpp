@@ -43,9 +43,9 @@ Tensor Decoder::layer(Ctx& ctx, int index, const Tensor& x, const RopeTable& rop
   }
   q = ops::rope(ctx, q, pick(rope.cos), pick(rope.sin));
   k = ops::rope(ctx, k, rope.cos, rope.sin);
-  Tensor y = ops::add(ctx, pick(x), project(ctx, attend(ctx, index, q, k, v), l.o));
-  h = ops::rms_norm(ctx, y, l.ffn_norm, spec_.rms_eps);
-  h = ops::silu_mul(ctx, project(ctx, h, l.gate), project(ctx, h, l.up));
+  const auto [y, normed] =
+      ops::add_rms_norm(ctx, pick(x), project(ctx, attend(ctx, index, q, k, v), l.o), l.ffn_norm, spec_.rms_eps);
+  h = ops::silu_mul(ctx, project(ctx, normed, l.gate), project(ctx, normed, l.up));
   return ops::add(ctx, y, project(ctx, h, l.down));
 }
 

@@ -5,8 +5,13 @@
 
 namespace rft {
 
-Model::Model(const ModelSpec& spec, Device device)
-    : spec_(spec), pool_(std::make_shared<Pool>(device)), weights_(pool_, spec.lora), decoder_(spec.decoder, weights_) {
+Model::Model(const ModelSpec& spec, Device device, Dtype dtype)
+    : spec_(spec),
+      pool_(std::make_shared<Pool>(device)),
+      weights_(pool_, spec.lora, dtype),
+      decoder_(spec.decoder, weights_) {
+  expect(dtype == Dtype::F32 || (dtype == Dtype::BF16 && device != Device::Cpu), "model dtype",
+         device == Device::Cpu ? "F32 on the CPU" : "F32 or BF16", to_string(dtype));
   if (spec.vision) vision_.emplace(*spec.vision, weights_);
   if (spec.value_head) value_head_ = make_linear(weights_, "value_head", 1, spec.decoder.hidden, true);
   if (!spec.lora) return;

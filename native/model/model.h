@@ -26,7 +26,8 @@ struct HeadRows {
 
 class Model {
  public:
-  Model(const ModelSpec& spec, Device device);
+  // Weights and activations are stored as `dtype`: F32, or BF16 on CUDA (and on META, to count it).
+  Model(const ModelSpec& spec, Device device, Dtype dtype = Dtype::F32);
 
   const ModelSpec& spec() const { return spec_; }
   Weights& weights() { return weights_; }

@@ -4,6 +4,7 @@
 #include "ops/ops.h"
 #include "simd/gemm.h"
 #include "simd/vmath.h"
+#include "tensor/values.h"
 
 namespace rft {
 
@@ -22,17 +23,19 @@ Linear make_linear(Weights& weights, const std::string& name, int64_t out, int64
 }
 
 void merge_adapter(Linear& linear) {
-  if (!linear.lora_a || !linear.weight.raw()) return;
+  if (!linear.lora_a || linear.weight.device() == Device::Meta) return;
   const int64_t out = linear.weight.dim(0), in = linear.weight.dim(1), rank = linear.lora_a.dim(0);
-  const float* b = linear.lora_b.f32();
-  std::vector<float> scaled(size_t(out * rank));
-  for (size_t i = 0; i < scaled.size(); ++i) scaled[i] = linear.lora_scale * b[i];
-  simd::gemm(simd::Trans::No, simd::Trans::No, out, in, rank, scaled.data(), rank, linear.lora_a.f32(), in, 1.0f,
-             linear.weight.f32(), in);
+  std::vector<float> scaled = to_floats(linear.lora_b), weight = to_floats(linear.weight);
+  for (float& x : scaled) x *= linear.lora_scale;
+  simd::gemm(simd::Trans::No, simd::Trans::No, out, in, rank, scaled.data(), rank, to_floats(linear.lora_a).data(), in,
+             1.0f, weight.data(), in);
+  write_floats(linear.weight, 0, out * in, weight.data());
   linear.lora_b.zero();
 }
 
+// Nothing to rearrange on CUDA: the products there read weights as they lie.
 void Linear::pack(Ctx& ctx, Dtype dtype) {
+  if (ctx.cuda()) return;
   const int64_t n = weight.dim(0), k = weight.dim(1);
   packed = ctx.workspace({simd::packed_size(n, k)}, dtype);
   if (ctx.meta()) return;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/parallel_for.h"
+#include "tensor/values.h"
 
 namespace rft {
 
@@ -19,14 +20,17 @@ template <class Angle>
 RopeTable fill(Ctx& ctx, int64_t tokens, int64_t pairs, Angle angle) {
   RopeTable table{ctx.empty({tokens, pairs}), ctx.empty({tokens, pairs})};
   if (ctx.meta()) return table;
+  std::vector<float> cos(static_cast<size_t>(tokens * pairs)), sin(cos.size());
   parallel_ranges(tokens, 64, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t)
       for (int64_t i = 0; i < pairs; ++i) {
         const float a = angle(t, i);
-        table.cos.row(t)[i] = std::cos(a);
-        table.sin.row(t)[i] = std::sin(a);
+        cos[size_t(t * pairs + i)] = std::cos(a);
+        sin[size_t(t * pairs + i)] = std::sin(a);
       }
   });
+  upload(cos.data(), table.cos);
+  upload(sin.data(), table.sin);
   return table;
 }
 

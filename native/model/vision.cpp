@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/parallel_for.h"
+#include "tensor/values.h"
 
 namespace rft {
 
@@ -32,12 +33,15 @@ Vision::Vision(const VisionSpec& s, Weights& weights) : spec_(s) {
 // The patches are put into window order before they are embedded: the same result with one permutation less.
 Tensor Vision::embed_patches(Ctx& ctx, const std::vector<const float*>& patches, const VisionLayout& layout) const {
   const int64_t p = int64_t(layout.patch_order.size()), width = spec_.patch_dim;
-  Tensor ordered = ctx.empty({p, width});
-  if (!ctx.meta())
+  Tensor ordered = ctx.empty({p, width}, patch_.weight.dtype());
+  if (!ctx.meta()) {
+    std::vector<float> rows(static_cast<size_t>(p * width));
     parallel_ranges(p, 16, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
-        std::memcpy(ordered.row(i), patches[size_t(layout.patch_order[size_t(i)])], size_t(width) * 4);
+        std::memcpy(&rows[size_t(i * width)], patches[size_t(layout.patch_order[size_t(i)])], size_t(width) * 4);
     });
+    write_floats(ordered, 0, p * width, rows.data());
+  }
   return project(ctx, ordered, patch_);
 }
 
@@ -50,9 +54,8 @@ Tensor Vision::block(Ctx& ctx, int index, const Tensor& x, const RopeTable& rope
   Tensor q = ops::rope(ctx, qkv[0], rope.cos, rope.sin), k = ops::rope(ctx, qkv[1], rope.cos, rope.sin);
   h = ops::attention(ctx, q, k, qkv[2], full ? layout.frames : layout.windows, int(spec_.heads), int(spec_.heads),
                      1.0f / std::sqrt(float(c / spec_.heads)));
-  Tensor y = ops::add(ctx, x, project(ctx, h, b.proj));
-  h = ops::rms_norm(ctx, y, b.norm2, spec_.norm_eps);
-  h = ops::silu_mul(ctx, project(ctx, h, b.gate), project(ctx, h, b.up));
+  const auto [y, normed] = ops::add_rms_norm(ctx, x, project(ctx, h, b.proj), b.norm2, spec_.norm_eps);
+  h = ops::silu_mul(ctx, project(ctx, normed, b.gate), project(ctx, normed, b.up));
   return ops::add(ctx, y, project(ctx, h, b.down));
 }
 

@@ -4,10 +4,12 @@
 
 #include "base/parallel_for.h"
 #include "base/philox.h"
+#include "tensor/values.h"
 
 namespace rft {
 
-Weights::Weights(std::shared_ptr<Pool> pool, const std::optional<LoraSpec>& lora) : pool_(std::move(pool)) {
+Weights::Weights(std::shared_ptr<Pool> pool, const std::optional<LoraSpec>& lora, Dtype dtype)
+    : pool_(std::move(pool)), dtype_(dtype) {
   if (!lora) return;
   expect(lora->dropout >= 0.0f && lora->dropout < 1.0f, "lora.dropout", "a share in [0,1)", lora->dropout);
   dropout_ = lora->dropout;
@@ -23,7 +25,7 @@ const LoraSpec::Target* Weights::adapter(const std::string& linear) const {
 }
 
 Tensor Weights::add(const std::string& name, Shape shape) {
-  Tensor value(pool_, std::move(shape), Dtype::F32, Purpose::Weights);
+  Tensor value(pool_, std::move(shape), dtype_, Purpose::Weights);
   value.set_requires_grad(true);
   index_[name] = parameters_.size();
   parameters_.push_back({name, value});
@@ -75,30 +77,32 @@ uint64_t fnv1a(const std::string& text) {
 void Weights::init_random(uint64_t seed) {
   init_adapters(seed);
   for (auto& p : parameters_) {
-    if (!p.value.raw() || is_adapter(p)) continue;
-    float* data = p.value.f32();
+    if (p.value.device() == Device::Meta || is_adapter(p)) continue;
     const int64_t n = p.value.count();
+    std::vector<float> data(static_cast<size_t>(n));
     const bool bias = ends_with(p.name, ".bias");
     const bool norm = p.value.shape().size() == 1 && !bias;
     const uint64_t stream = fnv1a(p.name);
     const float std = norm || bias ? 0.0f : spread(p);
     parallel_ranges(n, 4096, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) data[i] = norm ? 1.0f : bias ? 0.0f : std * normal(seed, stream, i);
+      for (int64_t i = begin; i < end; ++i) data[size_t(i)] = norm ? 1.0f : bias ? 0.0f : std * normal(seed, stream, i);
     });
+    write_floats(p.value, 0, n, data.data());
   }
 }
 
 void Weights::init_adapters(uint64_t seed) {
   for (auto& p : parameters_) {
-    if (!p.value.raw() || !is_adapter(p)) continue;
+    if (p.value.device() == Device::Meta || !is_adapter(p)) continue;
     const bool first = ends_with(p.name, kLoraA);
     const float bound = 1.0f / std::sqrt(float(p.value.columns()));
     const uint64_t stream = fnv1a(p.name);
-    float* data = p.value.f32();
+    std::vector<float> data(static_cast<size_t>(p.value.count()));
     parallel_ranges(p.value.count(), 4096, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
-        data[i] = first ? bound * float(2.0 * philox_uniform(seed, stream, uint64_t(i)) - 1.0) : 0.0f;
+        data[size_t(i)] = first ? bound * float(2.0 * philox_uniform(seed, stream, uint64_t(i)) - 1.0) : 0.0f;
     });
+    write_floats(p.value, 0, p.value.count(), data.data());
   }
 }
 

@@ -24,7 +24,8 @@ uint64_t fnv1a(const std::string& text);
 
 class Weights {
  public:
-  explicit Weights(std::shared_ptr<Pool> pool, const std::optional<LoraSpec>& lora = {});
+  // Parameters are stored as `dtype`, F32 or BF16; their gradients are F32.
+  explicit Weights(std::shared_ptr<Pool> pool, const std::optional<LoraSpec>& lora = {}, Dtype dtype = Dtype::F32);
   Tensor add(const std::string& name, Shape shape);
   Parameter& at(const std::string& name);
   bool has(const std::string& name) const { return index_.count(name) > 0; }
@@ -50,6 +51,7 @@ class Weights {
   std::unordered_map<std::string, size_t> index_;
   std::unordered_map<std::string, LoraSpec::Target> adapters_;
   float dropout_ = 0.0f;
+  Dtype dtype_;
 };
 
 }  // namespace rft

@@ -1,6 +1,8 @@
 // What the kernels of native/ops share: storage types, 16-byte vectors, and sums whose order depends on the row's own
 // length only. Values are stored as float or bf16; arithmetic is float throughout.
 #pragma once
+#include <type_traits>
+
 #include "simt/simt.h"
 
 namespace rft::cuda {
@@ -50,6 +52,27 @@ __device__ __forceinline__ void store_pack(T* p, const float (&in)[kLanes<T>]) {
   *reinterpret_cast<Pack<T>*>(p) = pack;
 }
 
+// N values from p on, N being 1 or kLanes<T>.
+template <class T, int N>
+__device__ __forceinline__ void load(const T* p, float (&out)[N]) {
+  if constexpr (N == 1) out[0] = to_float(*p);
+  else load_pack(p, out);
+}
+template <class T, int N>
+__device__ __forceinline__ void store(T* p, const float (&in)[N]) {
+  if constexpr (N == 1) *p = from_float<T>(in[0]);
+  else store_pack(p, in);
+}
+// p = in, or p += in: how gradients are written (GradTarget's beta).
+template <class T, int N>
+__device__ __forceinline__ void put(T* p, const float (&in)[N], float beta) {
+  float sum[N] = {};
+  if (beta != 0.0f) load<T, N>(p, sum);
+#pragma unroll
+  for (int i = 0; i < N; ++i) sum[i] += in[i];
+  store<T, N>(p, sum);
+}
+
 // Can these pointers and this width be processed in packs?
 template <class... P>
 bool packable(int64_t width, size_t element, const P*... p) {
@@ -73,13 +96,30 @@ template <int Threads>
 __device__ __forceinline__ float block_sum(float x, float* partial) {
   x = warp_sum(x);
   if constexpr (Threads == 32) return x;
-  __syncthreads();
-  if (threadIdx.x % kWarp == 0) partial[threadIdx.x / kWarp] = x;
-  __syncthreads();
-  float sum = 0.0f;
+  else {
+    __syncthreads();
+    if (threadIdx.x % kWarp == 0) partial[threadIdx.x / kWarp] = x;
+    __syncthreads();
+    float sum = 0.0f;
 #pragma unroll
-  for (int w = 0; w < Threads / 32; ++w) sum += partial[w];
-  return sum;
+    for (int w = 0; w < Threads / 32; ++w) sum += partial[w];
+    return sum;
+  }
 }
+
+// Calls body(std::true_type or std::false_type): packs or single elements.
+template <class Body>
+void with_packing(bool packed, const Body& body) {
+  if (packed) body(std::true_type{});
+  else body(std::false_type{});
+}
+
+constexpr unsigned kThreads = 256;
+
+// A grid of blocks of kThreads threads, one thread an item.
+inline Launch over_items(const char* name, int64_t items, Stream stream) {
+  return {name, dim3(unsigned(ceil_div<int64_t>(items, kThreads))), dim3(kThreads), 0, stream};
+}
+__device__ __forceinline__ int64_t item_index() { return int64_t(blockIdx.x) * blockDim.x + threadIdx.x; }
 
 }  // namespace rft::cuda

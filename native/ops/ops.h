@@ -1,5 +1,5 @@
 // The catalogue: every differentiable op, one line each, with shapes. Implementation, maths and what is kept for
-// backward: native/ops/<name>/<name>.cpp. All tensors are F32 unless said; T packed tokens, C width, H heads,
+// backward: native/ops/<name>/<name>.cpp. Activations are F32, on CUDA F32 or BF16; T packed tokens, C width, H heads,
 // K kv heads, D head size, V vocabulary, N scored rows.
 #pragma once
 #include <utility>
@@ -13,6 +13,11 @@ namespace rft::ops {
 Tensor embed(Ctx&, const Tensor& ids, const Tensor& w);                     // I32 (T), (V,C) -> (T,C)
 Tensor linear(Ctx&, const Tensor& x, const Tensor& w, const Tensor& bias);  // (T,K), (N,K), (N) or {} -> (T,N)
 Tensor rms_norm(Ctx&, const Tensor& x, const Tensor& w, float eps);         // (T,C), (C) -> (T,C); also (T*H,D), (D)
+struct AddRmsNorm {
+  Tensor sum, normed;
+};
+AddRmsNorm add_rms_norm(Ctx&, const Tensor& x, const Tensor& residual, const Tensor& w,
+                        float eps);  // x + residual, and its rms_norm
 Tensor layer_norm(Ctx&, const Tensor& x, const Tensor& w, const Tensor& b, float eps);
 Tensor rope(Ctx&, const Tensor& x, const Tensor& cos, const Tensor& sin);  // (T,H*D), (T,D/2) twice -> (T,H*D)
 Tensor silu_mul(Ctx&, const Tensor& gate, const Tensor& up);               // silu(gate) * up
@@ -22,6 +27,7 @@ Tensor add(Ctx&, const Tensor& a, const Tensor& b);
 Tensor scale(Ctx&, const Tensor& x, float factor);
 // Each element is 0 with probability p, else x / (1 - p); which ones follows from (seed, stream, place).
 Tensor dropout(Ctx&, const Tensor& x, float p, uint64_t seed, uint64_t stream);
+void record_add(Ctx&, const Tensor& a, const Tensor& b, const Tensor& y);  // for kernels that add on the way
 std::vector<Tensor> split_columns(Ctx&, const Tensor& x,
                                   const std::vector<int64_t>& widths);  // (T, sum) -> (T, w_i)...
 Tensor reshape(Ctx&, const Tensor& x, Shape shape);                     // same elements

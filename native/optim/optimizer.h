@@ -26,16 +26,21 @@ class Optimizer {
   OptimizerStep step(float lr, float max_grad_norm);
   int64_t steps() const { return steps_; }
   void set_steps(int64_t steps) { steps_ = steps; }
-  // State tensors are named `m.<parameter>` and `v.<parameter>`.
+  // State tensors are named `m.<parameter>` and `v.<parameter>`, and `master.<parameter>` of a BF16 model: the F32 copy
+  // that is updated.
   Tensor state(const std::string& name) const;
 
  private:
   struct Moments {
     std::string name;
     Tensor m, v;
+    Tensor master;  // of a BF16 parameter
     bool decay;
     float lr_factor;
   };
+  double grad_norm(Ctx& ctx) const;
+  void update(Ctx& ctx, float lr, float scale);
+  void update_on_cuda(Ctx& ctx, float lr, float scale);
   Model& model_;
   OptimizerOptions options_;
   std::vector<Moments> moments_;

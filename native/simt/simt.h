@@ -36,8 +36,11 @@ struct Launch {
   Stream stream = nullptr;
 };
 
-inline void check(cudaError_t error, const char* kernel, const char* what) {
-  if (error != cudaSuccess) fail(kernel, what, cudaGetErrorString(error));
+inline void check(cudaError_t error, const Launch& l, const char* what) {
+  if (error == cudaSuccess) return;
+  const auto size = [](dim3 d) { return concat("(", d.x, ",", d.y, ",", d.z, ")"); };
+  fail(concat("cuda kernel ", l.name, ", grid ", size(l.grid), ", block ", size(l.block), ", ", l.shared, " B shared"),
+       what, cudaGetErrorString(error));
 }
 
 template <class... P, class... A>
@@ -46,9 +49,10 @@ void launch(const Launch& l, void (*kernel)(P...), const A&... args) {
   if (l.shared > kWithoutAsking)
     check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
                                int(l.shared)),
-          l.name, "enough shared memory");
+          l, "enough shared memory");
+  last_kernel = l.name;
   kernel<<<l.grid, l.block, l.shared, l.stream>>>(P(args)...);
-  check(cudaGetLastError(), l.name, "a kernel launch");
+  check(cudaGetLastError(), l, "a kernel launch");
 }
 
 }  // namespace rft::simt

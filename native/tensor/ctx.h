@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 
+#include "device/device.h"
 #include "tensor/pool.h"
 #include "tensor/tape.h"
 #include "tensor/tensor.h"
@@ -19,6 +20,8 @@ struct Ctx {
 
   // True when ops should only account for memory.
   bool meta() const { return pool->device() == Device::Meta; }
+  // True when tensors are on the CUDA device: an op then launches its kernels (ops/dispatch.h).
+  bool cuda() const { return kCudaBuilt && pool->device() == Device::Cuda; }
   void check_abort() const {
     if (aborted && aborted->load(std::memory_order_relaxed)) throw Aborted();
   }
@@ -27,7 +30,7 @@ struct Ctx {
   Tensor workspace(Shape shape, Dtype dtype = Dtype::F32) const {
     return Tensor(pool, std::move(shape), dtype, Purpose::Workspace);
   }
-  // Copies host data into a new tensor.
+  // Copies host data into a new tensor on the pool's device.
   Tensor from(const int32_t* data, Shape shape) const;
   Tensor from(const float* data, Shape shape) const;
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "device/device.h"
 
 namespace rft {
 
@@ -14,7 +15,21 @@ constexpr int64_t kSlack = int64_t{64} << 20;  // small models keep every block,
 
 }  // namespace
 
+Pool::Pool(Device device, bool keeps) : device_(device), keeps_(keeps) {
+  if (device == Device::Cuda) device::require();
+}
+
 Pool::~Pool() { trim(); }
+
+// From the system; nullptr when there is none left.
+void* Pool::take(size_t size) const {
+  return device_ == Device::Cuda ? device::allocate(size) : std::aligned_alloc(64, size);
+}
+
+void Pool::give_back(void* block) const {
+  if (device_ == Device::Cuda) device::release(block);
+  else std::free(block);
+}
 
 // Sizes are rounded so that a freed block fits the next tensor of nearly the same size: to 64 bytes when small or never
 // freed, else to an eighth of the power of two below.
@@ -43,24 +58,26 @@ void* Pool::allocate(size_t bytes, Purpose purpose) {
     blocks.pop_back();
   } else {
     make_way(size);
-    if (device_ != Device::Meta) block = std::aligned_alloc(64, size);
+    if (device_ != Device::Meta) block = take(size);
     if (device_ != Device::Meta && !block) {
       report_.live[int(purpose)] -= int64_t(size);
       report_.total -= int64_t(size);
-      fail("memory", concat(size, " more bytes"),
+      fail(device_ == Device::Cuda ? "CUDA memory" : "memory", concat(size, " more bytes"),
            concat("an out-of-memory error with ", report_.total, " bytes in use"));
     }
     report_.reserved += int64_t(size);
   }
   if (device_ == Device::Meta) return nullptr;
 #ifdef RFT_POISON
-  std::memset(block, 0xFF, size);
+  if (device_ == Device::Cuda) device::fill(block, 0xFF, size);
+  else std::memset(block, 0xFF, size);
 #endif
   return block;
 }
 
 // Frees kept blocks, largest first, until a new one of this size is within the bound.
 void Pool::make_way(size_t size) {
+  if (keeps_) return;
   auto bin = free_.end();
   while (report_.reserved + int64_t(size) > highest_ + kSlack && bin != free_.begin()) {
     auto& blocks = std::prev(bin)->second;
@@ -68,7 +85,7 @@ void Pool::make_way(size_t size) {
       --bin;
       continue;
     }
-    std::free(blocks.back());
+    give_back(blocks.back());
     blocks.pop_back();
     report_.reserved -= int64_t(std::prev(bin)->first);
   }
@@ -97,7 +114,7 @@ void Pool::reset_peak() {
 void Pool::trim() {
   std::lock_guard lock(mutex_);
   for (auto& [size, blocks] : free_) {
-    for (void* block : blocks) std::free(block);
+    for (void* block : blocks) give_back(block);
     report_.reserved -= int64_t(size * blocks.size());
   }
   free_.clear();

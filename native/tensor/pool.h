@@ -1,7 +1,7 @@
-// Device memory. A pool hands out 64-byte aligned blocks, keeps freed ones for reuse, and counts live bytes by purpose.
-// The process never holds more than the highest number of live bytes so far, plus a little: blocks kept for reuse make
-// way. On the META device it goes through the same motions without touching memory, so what a run needs is known before
-// it.
+// Memory of a device. A pool hands out 64-byte aligned blocks, keeps freed ones for reuse, and counts live bytes by
+// purpose. The process never holds more than the highest number of live bytes so far, plus a little: blocks kept for
+// reuse make way. On the META device it goes through the same motions without touching memory, so what a run needs is
+// known before it.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace rft {
 
-enum class Device : uint8_t { Cpu, Meta };
+enum class Device : uint8_t { Cpu, Meta, Cuda };
 
 // Images: what the vision tower computes, and the features kept of it. The first three live as long as the model.
 enum class Purpose : uint8_t { Weights, Gradients, Optimizer, Activations, Images, KvCache, Workspace };
@@ -29,7 +29,9 @@ struct MemoryReport {
 
 class Pool {
  public:
-  explicit Pool(Device device) : device_(device) {}
+  // Throws when CUDA is asked for and not there. With `keeps` no block goes back to the system before the pool does, as
+  // recorded graphs need it.
+  explicit Pool(Device device, bool keeps = false);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -45,8 +47,11 @@ class Pool {
 
  private:
   static size_t rounded(size_t bytes, Purpose purpose);
+  void* take(size_t size) const;
+  void give_back(void* block) const;
   void make_way(size_t size);
   Device device_;
+  bool keeps_;
   mutable std::mutex mutex_;
   std::map<size_t, std::vector<void*>> free_;
   int64_t highest_ = 0;  // total of all time

@@ -1,10 +1,7 @@
 #include "tensor/tape.h"
 
-#include <cstring>
-
-#include "base/parallel_for.h"
-#include "simd/vmath.h"
 #include "tensor/ctx.h"
+#include "tensor/values.h"
 
 namespace rft {
 
@@ -36,25 +33,21 @@ void accumulate_grad(Ctx& ctx, const Tensor& x, const Tensor& g) {
   if (g.count() != x.count()) fail("gradient", to_string(x.shape()), to_string(g.shape()));
   if (!x.grad()) return x.set_grad(g.shape() == x.shape() ? g : g.alias(x.shape()));
   // A gradient that another tensor took over as well must not change under it.
-  Tensor sum = x.grad().memory_is_shared() ? ctx.empty(x.shape()) : x.grad();
-  if (!ctx.meta()) {
-    const float* old = x.grad().f32();
-    const float* more = g.f32();
-    float* out = sum.f32();
-    parallel_ranges(x.count(), 16384, [&](int64_t b, int64_t e) { simd::add(old + b, more + b, out + b, e - b); });
-  }
+  Tensor sum = x.grad().memory_is_shared() ? ctx.empty(x.shape(), x.grad().dtype()) : x.grad();
+  if (!ctx.meta()) add_values(x.grad(), g, sum);
   x.set_grad(sum);
 }
 
 GradTarget grad_target(Ctx& ctx, const Tensor& x) {
   if (x.grad() && x.grad().memory_is_shared()) {
-    Tensor own = ctx.empty(x.shape());
-    if (!ctx.meta()) std::memcpy(own.raw(), x.grad().raw(), own.bytes());
+    Tensor own = ctx.empty(x.shape(), x.grad().dtype());
+    copy_values(x.grad(), own);
     x.set_grad(own);
   }
   if (x.grad()) return {x.grad(), 1.0f};
-  const bool parameter = x.has_memory() && x.purpose() == Purpose::Weights;
-  x.set_grad(Tensor(ctx.pool, x.shape(), Dtype::F32, parameter ? Purpose::Gradients : ctx.purpose));
+  const bool parameter = x.purpose() == Purpose::Weights;
+  x.set_grad(
+      Tensor(ctx.pool, x.shape(), parameter ? Dtype::F32 : x.dtype(), parameter ? Purpose::Gradients : ctx.purpose));
   return {x.grad(), 0.0f};
 }
 
@@ -82,18 +75,6 @@ Tensor recompute(Ctx& ctx, const std::vector<Tensor>& inputs, Block block) {
       if (leaves[i].grad()) accumulate_grad(c, inputs[i], leaves[i].grad());
   });
   return out;
-}
-
-Tensor Ctx::from(const int32_t* data, Shape shape) const {
-  Tensor t = empty(std::move(shape), Dtype::I32);
-  if (t.raw()) std::memcpy(t.raw(), data, t.bytes());
-  return t;
-}
-
-Tensor Ctx::from(const float* data, Shape shape) const {
-  Tensor t = empty(std::move(shape));
-  if (t.raw()) std::memcpy(t.raw(), data, t.bytes());
-  return t;
 }
 
 }  // namespace rft

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "device/device.h"
+
 namespace rft {
 
 size_t size_of(Dtype dtype) {
@@ -50,18 +52,30 @@ Tensor::Tensor(std::shared_ptr<Pool> pool, Shape shape, Dtype dtype, Purpose pur
   body_->count = element_count(shape);
   body_->shape = std::move(shape);
   body_->dtype = dtype;
+  body_->purpose = purpose;
   body_->grad = std::make_shared<Tensor>();
   body_->block = std::make_shared<Block>(std::move(pool), bytes(), purpose);
 }
 
-void* Tensor::data(Dtype wanted) const {
-  if (dtype() != wanted) fail("tensor", concat("element type ", int(wanted)), int(dtype()));
+const char* to_string(Dtype dtype) {
+  const char* names[] = {"F32", "BF16", "I32", "U8"};
+  return names[size_t(dtype)];
+}
+
+void* Tensor::data(Dtype wanted, Device where) const {
   if (!body_->block) fail("tensor", "a tensor with memory", "a gradient slot");
+  if (device() == Device::Meta) return nullptr;
+  if (dtype() != wanted) fail("tensor", concat("element type ", to_string(wanted)), to_string(dtype()));
+  const bool cuda = device() == Device::Cuda;
+  if (cuda != (where == Device::Cuda) && count() > 0)
+    fail("tensor", cuda ? "host memory (this operation has no CUDA kernel)" : "memory of the CUDA device",
+         concat("a tensor ", to_string(shape()), cuda ? " on the CUDA device" : " of the host"));
   return body_->block->data;
 }
 
 void Tensor::zero() const {
-  if (raw()) std::memset(raw(), 0, bytes());
+  if (on_cuda()) device::fill(raw(), 0, bytes());
+  else if (raw()) std::memset(raw(), 0, bytes());
 }
 
 Tensor Tensor::alias(Shape shape) const {
@@ -72,6 +86,7 @@ Tensor Tensor::alias(Shape shape) const {
   out.body_->count = count();
   out.body_->shape = std::move(shape);
   out.body_->dtype = dtype();
+  out.body_->purpose = purpose();
   out.body_->grad = std::make_shared<Tensor>();
   return out;
 }

@@ -8,12 +8,22 @@
 #include <vector>
 
 #include "base/error.h"
+#include "simt/handles.h"
 #include "tensor/pool.h"
 
 namespace rft {
 
 enum class Dtype : uint8_t { F32, BF16, I32, U8 };
 size_t size_of(Dtype dtype);
+const char* to_string(Dtype dtype);
+template <class T>
+constexpr Dtype dtype_of = Dtype::U8;
+template <>
+inline constexpr Dtype dtype_of<float> = Dtype::F32;
+template <>
+inline constexpr Dtype dtype_of<simt::bf16> = Dtype::BF16;
+template <>
+inline constexpr Dtype dtype_of<int32_t> = Dtype::I32;
 
 using Shape = std::vector<int64_t>;
 std::string to_string(const Shape& shape);  // "(2,3)"
@@ -39,14 +49,22 @@ class Tensor {
   size_t bytes() const { return size_t(count()) * size_of(dtype()); }
   const std::shared_ptr<Pool>& pool() const { return body_->block->pool; }
   bool has_memory() const { return body_ && body_->block; }  // false for slots
-  Purpose purpose() const { return body_->block->purpose; }
+  Purpose purpose() const { return body_->purpose; }         // slots too
 
-  // nullptr on META. The element type is checked.
-  float* f32() const { return static_cast<float*>(data(Dtype::F32)); }
-  int32_t* i32() const { return static_cast<int32_t*>(data(Dtype::I32)); }
-  uint16_t* bf16() const { return static_cast<uint16_t*>(data(Dtype::BF16)); }
-  uint8_t* u8() const { return static_cast<uint8_t*>(data(Dtype::U8)); }
-  void* raw() const { return body_->block->data; }
+  Device device() const { return body_->block->pool->device(); }
+  bool on_cuda() const { return has_memory() && device() == Device::Cuda; }
+
+  // Host memory, nullptr on META. The element type is checked.
+  float* f32() const { return static_cast<float*>(data(Dtype::F32, Device::Cpu)); }
+  int32_t* i32() const { return static_cast<int32_t*>(data(Dtype::I32, Device::Cpu)); }
+  uint16_t* bf16() const { return static_cast<uint16_t*>(data(Dtype::BF16, Device::Cpu)); }
+  uint8_t* u8() const { return static_cast<uint8_t*>(data(Dtype::U8, Device::Cpu)); }
+  // Device memory of a tensor on CUDA, for kernels: float, simt::bf16, int32_t or uint8_t, checked.
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data(dtype_of<T>, Device::Cuda));
+  }
+  void* raw() const { return body_->block->data; }  // on whatever device; nullptr on META
   float* row(int64_t i) const { return f32() + i * columns(); }
 
   void zero() const;
@@ -78,10 +96,11 @@ class Tensor {
     Shape shape;
     int64_t count;
     Dtype dtype;
+    Purpose purpose = Purpose::Activations;
     bool requires_grad = false;
     std::shared_ptr<Tensor> grad;  // one cell for a tensor and its slots
   };
-  void* data(Dtype wanted) const;
+  void* data(Dtype wanted, Device where) const;
   std::shared_ptr<Body> body_;
 };
 

@@ -38,7 +38,9 @@ export async function inspectEnvironment(loadInfo: () => Promise<NativeInfo> = n
     native: loaded
       ? { loaded, version: native.version, isa: native.isa, cpuFeatures: native.cpuFeatures, threads: native.threads }
       : { loaded, reason: native },
-    cuda: loaded ? native.cuda : { available: false, reason: 'the native addon does not load', devices: [] },
+    cuda: loaded
+      ? native.cuda
+      : { available: false, code: 'not-built', reason: 'the native addon does not load', devices: [] },
   }
 }
 

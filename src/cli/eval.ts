@@ -117,7 +117,7 @@ async function evaluateConfig(config: Config, { blind }: EvalFlags, signal: Abor
   requireSound(await checkRows(rows))
   const rewards = await createRewardRunner(config.rewards)
   try {
-    const opened = await openModel(config.model.path, { ...config, ...config.data, signal })
+    const opened = await openModel(config.model.path, { ...config, ...config.data, dtype: config.model.dtype, signal })
     try {
       const { model, merge, decode, toPrompt, generateOptions } = opened
       const sampling = { ...generateOptions({ ...config.rollout, seed: config.seed }), merge, decode }

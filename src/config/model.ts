@@ -17,7 +17,10 @@ export const modelSection = section(
       .nullable()
       .default(null)
       .describe('Model folder of the frozen reference of the KL term. null = the weights the run starts from.'),
-    dtype: z.enum(['f32']).default('f32').describe('Number format of weights and activations.'),
+    dtype: z
+      .enum(['auto', 'f32', 'bf16'])
+      .default('auto')
+      .describe('Number format of weights and activations. auto = bf16 on CUDA, f32 on the CPU, which knows no other.'),
     freeze: z
       .array(text())
       .default([])

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import type {
   AdamWOptions,
   DeviceName,
+  DtypeName,
   ForwardBackwardOutput,
   GaeInput,
   Generated,
@@ -102,7 +103,7 @@ export interface NativeOptimizer {
 }
 
 export interface NativeModule {
-  Model: new (spec: ModelSpec, device: DeviceName) => NativeModel
+  Model: new (spec: ModelSpec, device: DeviceName, dtype: DtypeName) => NativeModel
   Optimizer: new (model: NativeModel, options: AdamWOptions) => NativeOptimizer
   info(): NativeInfo
   setThreads(threads: number): void

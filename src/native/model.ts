@@ -4,6 +4,7 @@ import { type LogitsOutput, type NativeModel, native } from './binding.ts'
 import { nativeCall } from './call.ts'
 import type {
   DeviceName,
+  DtypeName,
   ForwardBackwardOutput,
   ForwardOptions,
   Generated,
@@ -48,9 +49,13 @@ export class Model implements Disposable {
     this.native = handle
   }
 
-  /** Allocates the parameters; their values are undefined until `load` or `initRandom`. `meta` only counts bytes. */
-  static async create(spec: ModelSpec, options: { device?: DeviceName } = {}): Promise<Model> {
-    return new Model(spec, new (native().Model)(spec, options.device ?? 'cpu'))
+  /**
+   * Allocates the parameters; their values are undefined until `load` or `initRandom`. `meta` only counts bytes.
+   *
+   * @throws Error `cuda: unavailable, <why>` when CUDA is asked for and not there.
+   */
+  static async create(spec: ModelSpec, options: { device?: DeviceName; dtype?: DtypeName } = {}): Promise<Model> {
+    return new Model(spec, new (native().Model)(spec, options.device ?? 'cpu', options.dtype ?? 'f32'))
   }
 
   parameters(): ParameterInfo[] {

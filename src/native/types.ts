@@ -8,6 +8,8 @@
 import type { FinishReason } from '../core/types.ts'
 
 export type DeviceName = 'cpu' | 'cuda' | 'meta'
+/** How weights and activations are stored. Sums are fp32 and so are gradients of weights; `bf16` is for CUDA (and META, to count it). */
+export type DtypeName = 'f32' | 'bf16'
 export type StorageDtype = 'F32' | 'BF16' | 'F16'
 
 // ------------------------------------------------------------------ model specification
@@ -429,7 +431,9 @@ export interface MemoryState {
 
 export interface CudaInfo {
   available: boolean
-  /** Empty when available. */
+  /** '' when available, else not-built, no-driver, driver-too-old, no-device, no-kernel-image or error. */
+  code: string
+  /** Why it is not available, with a remedy; empty when it is. */
   reason: string
   devices: { name: string; computeCapability: string; totalMemory: number }[]
 }

@@ -59,7 +59,7 @@ export async function openRun(config: Config, options: OpenRunOptions = {}): Pro
     const { algorithm } = config
     const base = isAdapter ? undefined : config.model.path
     const policy = await openModel(from ?? config.model.path, {
-      ...{ ...config, ...config.data, base },
+      ...{ ...config, ...config.data, dtype: config.model.dtype, base },
       valueHead: algorithm.trainer === 'ppo' && algorithm.critic.backbone === 'shared',
     })
     opened.push(policy)
@@ -173,7 +173,10 @@ async function openReference(
   const { algorithm, model, lora } = config
   if (!needsReference(algorithm)) return null
   if (lora && model.reference === null) return withoutAdapters(policy.model)
-  const { checkpoint, model: reference } = await openModel(model.reference ?? model.path, config)
+  const { checkpoint, model: reference } = await openModel(model.reference ?? model.path, {
+    ...config,
+    dtype: model.dtype,
+  })
   if (sizes(checkpoint.spec) === sizes(policy.checkpoint.spec)) return reference
   reference.dispose()
   throw new InputError(

@@ -6,7 +6,7 @@ import type { Prompt, Row } from '../core/types.ts'
 import { type LoraSettings, loraSpec, moduleLayout } from '../models/index.ts'
 import { native } from '../native/binding.ts'
 import { Model } from '../native/model.ts'
-import type { DeviceName, GenerateOptions, ModelSpec, RolloutWeights } from '../native/types.ts'
+import type { DeviceName, DtypeName, GenerateOptions, ModelSpec, RolloutWeights } from '../native/types.ts'
 import {
   type ChangeImage,
   ChatTemplate,
@@ -25,6 +25,8 @@ import {
 
 export interface OpenModelOptions {
   device?: 'auto' | 'cpu' | 'cuda'
+  /** Number format of weights and activations; auto = bf16 on CUDA, f32 on the CPU. */
+  dtype?: 'auto' | DtypeName
   /** 0 = all cores. */
   threads?: number
   maxPromptTokens?: number
@@ -88,7 +90,7 @@ export async function openModel(dir: string, options: OpenModelOptions = {}): Pr
   const device = deviceOf(options.device ?? 'auto')
   native().setThreads(options.threads ?? 0)
   const spec = options.valueHead ? { ...checkpoint.spec, valueHead: true } : checkpoint.spec
-  const model = await Model.create(spec, { device })
+  const model = await Model.create(spec, { device, dtype: dtypeOf(options.dtype ?? 'auto', device) })
   try {
     await model.load(checkpoint.sources, { signal: options.signal })
     if (newAdapters) await model.initAdapters(options.seed ?? 0)
@@ -168,6 +170,11 @@ export async function imageSettings(
 /** Limits of image files. */
 export function imageLimits({ maxImagePixels }: OpenModelOptions): ImageLimits {
   return { ...defaultImageLimits, maxPixels: maxImagePixels ?? defaultImageLimits.maxPixels }
+}
+
+function dtypeOf(name: 'auto' | DtypeName, device: DeviceName): DtypeName {
+  if (name !== 'auto') return name
+  return device === 'cuda' ? 'bf16' : 'f32'
 }
 
 function deviceOf(name: 'auto' | 'cpu' | 'cuda'): DeviceName {

@@ -12,6 +12,7 @@
 
 #include "base/parallel_for.h"
 #include "tensor/ctx.h"
+#include "tensor/values.h"
 
 namespace rft::test {
 
@@ -158,17 +159,39 @@ inline Ctx make_ctx(std::shared_ptr<Pool> pool, Tape* tape = nullptr) {
   return ctx;
 }
 
+// Where cases run and how their numbers are stored: test/native/cuda sets both.
+inline Device run_device = Device::Cpu;
+inline Dtype storage = Dtype::F32;
+
+// Parameters are weights, whose gradients are F32; tables and other constants are F32 whatever the storage is.
+inline Tensor upload(const Ctx& ctx, const Input& in) {
+  if (in.is_int) return ctx.from(in.ints.data(), in.shape);
+  const bool parameter = in.name == "w" || in.name == "b" || in.name == "bias";
+  Tensor t(ctx.pool, in.shape, in.trained ? storage : Dtype::F32, parameter ? Purpose::Weights : ctx.purpose);
+  write_floats(t, 0, t.count(), in.values.data());
+  return t;
+}
+
 inline std::vector<Tensor> upload(const Ctx& ctx, const Case& c, const RunOptions& options) {
   std::vector<Tensor> tensors;
   for (size_t i = 0; i < c.inputs.size(); ++i) {
     const Input& in = c.inputs[i];
-    tensors.push_back(in.is_int ? ctx.from(in.ints.data(), in.shape) : ctx.from(in.values.data(), in.shape));
+    tensors.push_back(run_device == Device::Cuda ? upload(ctx, in)
+                      : in.is_int                ? ctx.from(in.ints.data(), in.shape)
+                                                 : ctx.from(in.values.data(), in.shape));
     tensors.back().set_requires_grad(options.trained ? (*options.trained)[i] : in.trained);
   }
   return tensors;
 }
 
-inline Floats download(const Tensor& t) { return t && t.raw() ? Floats(t.f32(), t.f32() + t.count()) : Floats(); }
+inline Floats download(const Tensor& t) { return t && t.device() != Device::Meta ? to_floats(t) : Floats(); }
+
+// Of the element type that a gradient of x has.
+inline Tensor upload_like(const Ctx& ctx, const Floats& values, const Tensor& x) {
+  const Tensor t = ctx.empty(x.shape(), x.purpose() == Purpose::Weights ? Dtype::F32 : x.dtype());
+  write_floats(t, 0, t.count(), values.data());
+  return t;
+}
 
 // Forward, then backward with the given cotangents, in `pool`.
 inline Result run_case(const Case& c, const std::shared_ptr<Pool>& pool, const RunOptions& options = {}) {
@@ -178,7 +201,7 @@ inline Result run_case(const Case& c, const std::shared_ptr<Pool>& pool, const R
   std::vector<Tensor> inputs = upload(ctx, c, options), seeds;
   for (size_t i = 0; i < options.seeds.size(); ++i)
     if (inputs[i].requires_grad()) {
-      seeds.push_back(ctx.from(options.seeds[i].data(), c.inputs[i].shape));
+      seeds.push_back(upload_like(ctx, options.seeds[i], inputs[i]));
       inputs[i].set_grad(seeds.back());
     } else {
       seeds.push_back({});
@@ -188,7 +211,7 @@ inline Result run_case(const Case& c, const std::shared_ptr<Pool>& pool, const R
   for (const Tensor& t : outputs) result.outputs.push_back(download(t));
   for (size_t i = 0; i < outputs.size() && i < options.cotangents.size(); ++i)
     if (!options.cotangents[i].empty() && outputs[i].requires_grad())
-      outputs[i].set_grad(ctx.from(options.cotangents[i].data(), outputs[i].shape()));
+      outputs[i].set_grad(upload_like(ctx, options.cotangents[i], outputs[i]));
   outputs.clear();
   tape.backward(ctx);
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -203,7 +226,7 @@ inline Result run_case(const Case& c, const std::shared_ptr<Pool>& pool, const R
 }
 
 inline Result run_case(const Case& c, const RunOptions& options = {}) {
-  return run_case(c, std::make_shared<Pool>(Device::Cpu), options);
+  return run_case(c, std::make_shared<Pool>(run_device), options);
 }
 
 // ------------------------------------------------------------------ comparing

@@ -3,8 +3,10 @@
 // u_i is the uniform number of place i in the stream (seed, stream), so the mask is drawn again where it is needed, in
 // backward and in recomputation, and is never stored.
 #include "base/philox.h"
+#include "ops/dropout/launch.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
+#include "tensor/dispatch.h"
 
 namespace rft::ops {
 namespace {
@@ -15,11 +17,18 @@ struct Mask {
 };
 
 Tensor masked(Ctx& ctx, const Tensor& x, const Mask& mask) {
-  Tensor y = ctx.empty(x.shape());
+  Tensor y = ctx.empty(x.shape(), x.dtype());
   if (ctx.meta()) return y;
+  const float kept = 1.0f / (1.0f - mask.p);
+  if (ctx.cuda()) {
+    cuda::by_dtype(x, [&]<class T>(T*) {
+      const cuda::Dropout<T> args{x.as<T>(), y.as<T>(), x.count(), double(mask.p), kept, mask.seed, mask.stream};
+      cuda::dropout(args, cuda::stream());
+    });
+    return y;
+  }
   const float* in = x.f32();
   float* out = y.f32();
-  const float kept = 1.0f / (1.0f - mask.p);
   parallel_ranges(y.count(), 16384, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
       out[i] = philox_uniform(mask.seed, mask.stream, uint64_t(i)) < double(mask.p) ? 0.0f : kept * in[i];

@@ -5,13 +5,22 @@
 //   Quick  y = x sigmoid(1.702 x)      ("quick_gelu")
 //
 // x (T,F) -> y (T,F); dx = dy y'(x). Kept for backward: x.
+#include "ops/gelu/launch.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
+#include "tensor/dispatch.h"
 
 namespace rft::ops {
 namespace {
 
+cuda::GeluForm form(Gelu kind) {
+  return kind == Gelu::Erf ? cuda::GeluForm::Erf : kind == Gelu::Tanh ? cuda::GeluForm::Tanh : cuda::GeluForm::Quick;
+}
+
 void forward(const Tensor& x, Gelu kind, const Tensor& y) {
+  if (x.on_cuda())
+    return cuda::by_dtype(
+        x, [&]<class T>(T*) { cuda::gelu(x.as<T>(), y.as<T>(), x.count(), form(kind), cuda::stream()); });
   const auto apply = kind == Gelu::Erf ? simd::gelu_erf : kind == Gelu::Tanh ? simd::gelu_tanh : simd::quick_gelu;
   const int64_t F = row_width(x);
   const float* in = x.f32();
@@ -22,6 +31,10 @@ void forward(const Tensor& x, Gelu kind, const Tensor& y) {
 }
 
 void backward(const Tensor& x, Gelu kind, const Tensor& dy, const GradTarget& dx) {
+  if (x.on_cuda())
+    return cuda::by_dtype(x, [&]<class T>(T*) {
+      cuda::gelu_backward(x.as<T>(), dy.as<T>(), dx.grad.as<T>(), dx.beta, x.count(), form(kind), cuda::stream());
+    });
   const auto apply = kind == Gelu::Erf    ? simd::gelu_erf_backward
                      : kind == Gelu::Tanh ? simd::gelu_tanh_backward
                                           : simd::quick_gelu_backward;
@@ -40,7 +53,7 @@ void backward(const Tensor& x, Gelu kind, const Tensor& dy, const GradTarget& dx
 }  // namespace
 
 Tensor gelu(Ctx& ctx, const Tensor& x, Gelu kind) {
-  Tensor y = ctx.empty(x.shape());
+  Tensor y = ctx.empty(x.shape(), x.dtype());
   if (!ctx.meta()) forward(x, kind, y);
   if (ctx.records(x))
     ctx.tape->record({y}, [x, kind, y = y.slot()](Ctx& c) {

@@ -7,6 +7,8 @@
 // Kept for backward: x, (mean, rstd) per row, w.
 #include <cmath>
 
+#include "ops/column_sums/column_sums.h"
+#include "ops/layer_norm/launch.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
 
@@ -15,6 +17,20 @@ namespace {
 
 void forward(const Tensor& x, const Tensor& w, const Tensor& b, float eps, const Tensor& y, const Tensor& stats) {
   const int64_t C = w.count();
+  if (x.on_cuda())
+    return cuda::by_dtype(x, [&]<class T>(T*) {
+      const cuda::LayerNorm<T> args{.x = x.as<T>(),
+                                    .residual = nullptr,
+                                    .w = w.as<T>(),
+                                    .b = b.as<T>(),
+                                    .sum = nullptr,
+                                    .y = y.as<T>(),
+                                    .stats = stats.as<float>(),
+                                    .rows = x.rows(),
+                                    .C = C,
+                                    .eps = eps};
+      cuda::layer_norm(args, cuda::stream());
+    });
   const float *in = x.f32(), *gain = w.f32(), *shift = b.f32();
   float *out = y.f32(), *stat = stats.f32();
   for_rows(x.rows(), C, [&](int64_t begin, int64_t end) {
@@ -33,6 +49,18 @@ void forward(const Tensor& x, const Tensor& w, const Tensor& b, float eps, const
 
 void backward_x(const Tensor& x, const Tensor& w, const Tensor& stats, const Tensor& dy, const GradTarget& dx) {
   const int64_t C = w.count();
+  if (x.on_cuda())
+    return cuda::by_dtype(x, [&]<class T>(T*) {
+      const cuda::LayerNormBackward<T> args{.x = x.as<T>(),
+                                            .w = w.as<T>(),
+                                            .stats = stats.as<float>(),
+                                            .dy = dy.as<T>(),
+                                            .dx = dx.grad.as<T>(),
+                                            .beta = dx.beta,
+                                            .rows = x.rows(),
+                                            .C = C};
+      cuda::layer_norm_backward(args, cuda::stream());
+    });
   const float *in = x.f32(), *gain = w.f32(), *stat = stats.f32(), *dout = dy.f32();
   float* grad = dx.grad.f32();
   for_rows(x.rows(), C, [&](int64_t begin, int64_t end) {
@@ -55,6 +83,11 @@ void backward(Ctx& ctx, const Tensor& x, const Tensor& w, const Tensor& b, const
     if (!ctx.meta()) backward_x(x, w, stats, dy, dx);
   }
   const int64_t C = w.count();
+  if (ctx.cuda()) {
+    if (w.requires_grad()) sum_columns_on_cuda(ctx, {dy, x, stats, x.rows(), C}, grad_target(ctx, w));
+    if (b.requires_grad()) sum_columns_on_cuda(ctx, {dy, {}, {}, x.rows(), C}, grad_target(ctx, b));
+    return;
+  }
   const float *in = x.f32(), *stat = stats.f32(), *dout = dy.f32();
   if (w.requires_grad())
     add_column_sums(ctx, x.rows(), C, grad_target(ctx, w), [&](int64_t r, float* acc) {
@@ -72,7 +105,7 @@ Tensor layer_norm(Ctx& ctx, const Tensor& x, const Tensor& w, const Tensor& b, f
   if (w.count() == 0 || row_width(x) != w.count())
     fail("layer_norm x", concat("shape (T,", w.count(), ") for w ", to_string(w.shape())), to_string(x.shape()));
   if (b.count() != w.count()) fail("layer_norm b", concat("shape ", to_string(w.shape())), to_string(b.shape()));
-  Tensor y = ctx.empty(x.shape());
+  Tensor y = ctx.empty(x.shape(), x.dtype());
   Tensor stats = ctx.empty({x.rows(), 2});
   if (!ctx.meta()) forward(x, w, b, eps, y, stats);
   if (ctx.records(x, w, b))

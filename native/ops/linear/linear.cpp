@@ -5,6 +5,8 @@
 //
 // The bias is added after the product, so y[t] depends on x[t] alone, bit for bit.
 // Kept for backward: x when w is trained; w.
+#include "ops/column_sums/column_sums.h"
+#include "ops/gemm/launch.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
 #include "simd/gemm.h"
@@ -16,6 +18,11 @@ using simd::Trans;
 
 void forward(const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
   const int64_t T = x.rows(), N = w.dim(0), K = w.dim(1);
+  if (x.on_cuda())
+    return cuda::by_dtype(x, [&]<class S>(S*) {
+      const S* b = bias ? bias.as<S>() : nullptr;
+      cuda::gemm({cuda::Form::NT, T, N, K, K, K, N}, x.as<S>(), w.as<S>(), b, y.as<S>(), cuda::stream());
+    });
   float* out = y.f32();
   simd::gemm(Trans::No, Trans::Yes, T, N, K, x.f32(), K, w.f32(), K, 0.0f, out, N);
   if (!bias) return;
@@ -25,7 +32,28 @@ void forward(const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor&
   });
 }
 
+// x and w of the storage S; the weight's gradient is float.
+void backward_on_cuda(Ctx& ctx, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& dy) {
+  cuda::by_dtype(dy, [&]<class S>(S*) {
+    const int64_t T = dy.rows(), N = w.dim(0), K = w.dim(1);
+    const S *dout = dy.as<S>(), *no_bias = nullptr;
+    if (x.requires_grad()) {
+      const GradTarget dx = grad_target(ctx, x);
+      cuda::gemm({cuda::Form::NN, T, K, N, N, K, K, dx.beta != 0.0f}, dout, w.as<S>(), no_bias, dx.grad.as<S>(),
+                 cuda::stream());
+    }
+    if (w.requires_grad()) {
+      const GradTarget dw = grad_target(ctx, w);
+      if (T == 0 && dw.beta == 0.0f) dw.grad.zero();
+      cuda::gemm({cuda::Form::TN, N, K, T, N, K, K, dw.beta != 0.0f}, dout, x.as<S>(), no_bias, dw.grad.as<float>(),
+                 cuda::stream());
+    }
+    if (bias.requires_grad()) sum_columns_on_cuda(ctx, {dy, {}, {}, T, N}, grad_target(ctx, bias));
+  });
+}
+
 void backward(Ctx& ctx, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& dy) {
+  if (ctx.cuda()) return backward_on_cuda(ctx, x, w, bias, dy);
   const int64_t T = dy.rows(), N = w.dim(0), K = w.dim(1);
   const float* dout = dy.f32();
   if (x.requires_grad()) {
@@ -49,7 +77,7 @@ Tensor linear(Ctx& ctx, const Tensor& x, const Tensor& w, const Tensor& bias) {
     fail("linear x", concat("shape (T,", w.dim(1), ") for w ", to_string(w.shape())), to_string(x.shape()));
   if (bias && bias.count() != w.dim(0))
     fail("linear bias", concat("shape (", w.dim(0), ") for w ", to_string(w.shape())), to_string(bias.shape()));
-  Tensor y = ctx.empty({x.rows(), w.dim(0)});
+  Tensor y = ctx.empty({x.rows(), w.dim(0)}, x.dtype());
   if (!ctx.meta()) forward(x, w, bias, y);
   if (ctx.records(x, w, bias))
     ctx.tape->record({y}, [x = w.requires_grad() ? x : x.slot(), w, bias = bias.slot(), y = y.slot()](Ctx& c) {

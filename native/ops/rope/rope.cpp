@@ -7,7 +7,9 @@
 //
 // x (T,H*D), cos and sin (T,D/2), shared by all heads -> y (T,H*D). Kept for backward: cos, sin.
 #include "ops/ops.h"
+#include "ops/rope/launch.h"
 #include "ops/rows.h"
+#include "tensor/dispatch.h"
 
 namespace rft::ops {
 namespace {
@@ -22,7 +24,24 @@ void rotate(const float* x, const float* cos, const float* sin, float sign, int6
     }
 }
 
+void on_cuda(const Tensor& x, const Tensor& cos, const Tensor& sin, float sign, const Tensor& y, float beta) {
+  cuda::by_dtype(x, [&]<class T>(T*) {
+    const int64_t half = row_width(cos);
+    const cuda::Rope<T> args{.x = x.as<T>(),
+                             .cos = cos.as<float>(),
+                             .sin = sin.as<float>(),
+                             .sign = sign,
+                             .y = y.as<T>(),
+                             .beta = beta,
+                             .rows = x.rows(),
+                             .heads = row_width(x) / (2 * half),
+                             .half = half};
+    cuda::rope(args, cuda::stream());
+  });
+}
+
 void forward(const Tensor& x, const Tensor& cos, const Tensor& sin, const Tensor& y) {
+  if (x.on_cuda()) return on_cuda(x, cos, sin, 1.0f, y, 0.0f);
   const int64_t W = row_width(x), half = row_width(cos);
   const float *in = x.f32(), *pc = cos.f32(), *ps = sin.f32();
   float* out = y.f32();
@@ -33,6 +52,7 @@ void forward(const Tensor& x, const Tensor& cos, const Tensor& sin, const Tensor
 }
 
 void backward(const Tensor& cos, const Tensor& sin, const Tensor& dy, const GradTarget& dx) {
+  if (dy.on_cuda()) return on_cuda(dy, cos, sin, -1.0f, dx.grad, dx.beta);
   const int64_t W = row_width(dy), half = row_width(cos);
   const float *dout = dy.f32(), *pc = cos.f32(), *ps = sin.f32();
   float* grad = dx.grad.f32();
@@ -55,7 +75,7 @@ Tensor rope(Ctx& ctx, const Tensor& x, const Tensor& cos, const Tensor& sin) {
   if (half == 0 || row_width(x) % (2 * half) != 0)
     fail("rope x", concat("rows of a multiple of ", 2 * half, " values for cos ", to_string(cos.shape())),
          to_string(x.shape()));
-  Tensor y = ctx.empty(x.shape());
+  Tensor y = ctx.empty(x.shape(), x.dtype());
   if (!ctx.meta()) forward(x, cos, sin, y);
   if (ctx.records(x))
     ctx.tape->record({y}, [x = x.slot(), cos, sin, y = y.slot()](Ctx& c) {

@@ -6,12 +6,21 @@
 // Kept for backward: rows.
 #include "ops/ops.h"
 #include "ops/rows.h"
+#include "ops/rows/launch.h"
+#include "tensor/dispatch.h"
+#include "tensor/values.h"
 
 namespace rft::ops {
 namespace {
 
-void forward(const Tensor& base, const int32_t* rows, const Tensor& src, const Tensor& y) {
+void forward(const Tensor& base, const Tensor& places, const Tensor& src, const Tensor& y) {
   const int64_t C = row_width(base);
+  if (base.on_cuda())
+    return cuda::by_dtype(base, [&]<class T>(T*) {
+      copy_values(base, y);
+      cuda::set_rows(src.as<T>(), places.as<int32_t>(), y.as<T>(), src.rows(), C, cuda::stream());
+    });
+  const int32_t* rows = places.i32();
   const float *under = base.f32(), *over = src.f32();
   float* out = y.f32();
   for_rows(base.rows(), C, [&](int64_t b, int64_t e) { std::copy(under + b * C, under + e * C, out + b * C); });
@@ -20,8 +29,16 @@ void forward(const Tensor& base, const int32_t* rows, const Tensor& src, const T
   });
 }
 
-void backward_base(const int32_t* rows, int64_t N, const Tensor& dy, const GradTarget& dbase) {
-  const int64_t C = row_width(dy);
+// `mask` is workspace (T), on CUDA only.
+void backward_base(const Tensor& places, const Tensor& mask, const Tensor& dy, const GradTarget& dbase) {
+  const int64_t C = row_width(dy), N = places.count();
+  if (dy.on_cuda())
+    return cuda::by_dtype(dy, [&]<class T>(T*) {
+      mask.zero();
+      cuda::put_other_rows(dy.as<T>(), places.as<int32_t>(), N, mask.as<int32_t>(), dbase.grad.as<T>(), dbase.beta,
+                           dy.rows(), C, cuda::stream());
+    });
+  const int32_t* rows = places.i32();
   std::vector<uint8_t> replaced(static_cast<size_t>(dy.rows()));
   for (int64_t n = 0; n < N; ++n) replaced[size_t(rows[n])] = 1;
   const float* dout = dy.f32();
@@ -34,8 +51,13 @@ void backward_base(const int32_t* rows, int64_t N, const Tensor& dy, const GradT
   });
 }
 
-void backward_src(const int32_t* rows, int64_t N, const Tensor& dy, const GradTarget& dsrc) {
-  const int64_t C = row_width(dy);
+void backward_src(const Tensor& places, const Tensor& dy, const GradTarget& dsrc) {
+  const int64_t C = row_width(dy), N = places.count();
+  if (dy.on_cuda())
+    return cuda::by_dtype(dy, [&]<class T>(T*) {
+      cuda::gather_rows(dy.as<T>(), places.as<int32_t>(), dsrc.grad.as<T>(), dsrc.beta, N, C, cuda::stream());
+    });
+  const int32_t* rows = places.i32();
   const float* dout = dy.f32();
   float* grad = dsrc.grad.f32();
   for_rows(N, C, [&](int64_t begin, int64_t end) {
@@ -44,6 +66,7 @@ void backward_src(const int32_t* rows, int64_t N, const Tensor& dy, const GradTa
 }
 
 void check_rows(const Tensor& rows, int64_t T) {
+  if (rows.on_cuda()) return;  // checked before they were copied there
   std::vector<uint8_t> seen(static_cast<size_t>(T));
   const int32_t* row = rows.i32();
   for (int64_t n = 0; n < rows.count(); ++n) {
@@ -62,20 +85,21 @@ Tensor scatter_rows(Ctx& ctx, const Tensor& base, const Tensor& rows, const Tens
     fail("scatter_rows src",
          concat("shape ", to_string({rows.count(), base.dim(1)}), " for base ", to_string(base.shape())),
          to_string(src.shape()));
-  Tensor y = ctx.empty(base.shape());
+  Tensor y = ctx.empty(base.shape(), base.dtype());
   if (!ctx.meta()) {
     check_rows(rows, base.rows());
-    forward(base, rows.i32(), src, y);
+    forward(base, rows, src, y);
   }
   if (ctx.records(base, src))
     ctx.tape->record({y}, [base = base.slot(), rows, src = src.slot(), y = y.slot()](Ctx& c) {
       if (base.requires_grad()) {
         GradTarget dbase = grad_target(c, base);
-        if (!c.meta()) backward_base(rows.i32(), rows.count(), y.grad(), dbase);
+        const Tensor mask = c.workspace({base.shape()[0]}, Dtype::I32);
+        if (!c.meta()) backward_base(rows, mask, y.grad(), dbase);
       }
       if (src.requires_grad()) {
         GradTarget dsrc = grad_target(c, src);
-        if (!c.meta()) backward_src(rows.i32(), rows.count(), y.grad(), dsrc);
+        if (!c.meta()) backward_src(rows, y.grad(), dsrc);
       }
     });
   return y;

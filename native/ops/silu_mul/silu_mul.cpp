@@ -6,11 +6,16 @@
 // gate, up (T,F) -> y (T,F). Kept for backward: gate, up; the sigmoid is computed again.
 #include "ops/ops.h"
 #include "ops/rows.h"
+#include "ops/silu_mul/launch.h"
+#include "tensor/dispatch.h"
 
 namespace rft::ops {
 namespace {
 
 void forward(const Tensor& gate, const Tensor& up, const Tensor& y) {
+  if (gate.on_cuda())
+    return cuda::by_dtype(
+        gate, [&]<class T>(T*) { cuda::silu_mul(gate.as<T>(), up.as<T>(), y.as<T>(), y.count(), cuda::stream()); });
   const int64_t F = row_width(gate);
   const float *g = gate.f32(), *u = up.f32();
   float* out = y.f32();
@@ -21,6 +26,18 @@ void forward(const Tensor& gate, const Tensor& up, const Tensor& y) {
 
 // Either target may be absent.
 void backward(const Tensor& gate, const Tensor& up, const Tensor& dy, const GradTarget& dgate, const GradTarget& dup) {
+  if (gate.on_cuda())
+    return cuda::by_dtype(gate, [&]<class T>(T*) {
+      const cuda::SiluMulBackward<T> args{.gate = gate.as<T>(),
+                                          .up = up.as<T>(),
+                                          .dy = dy.as<T>(),
+                                          .dgate = dgate.grad ? dgate.grad.as<T>() : nullptr,
+                                          .beta_gate = dgate.beta,
+                                          .dup = dup.grad ? dup.grad.as<T>() : nullptr,
+                                          .beta_up = dup.beta,
+                                          .n = gate.count()};
+      cuda::silu_mul_backward(args, cuda::stream());
+    });
   const int64_t F = row_width(gate);
   const float *g = gate.f32(), *u = up.f32(), *dout = dy.f32();
   float* to_gate = dgate.grad ? dgate.grad.f32() : nullptr;
@@ -39,7 +56,7 @@ void backward(const Tensor& gate, const Tensor& up, const Tensor& dy, const Grad
 
 Tensor silu_mul(Ctx& ctx, const Tensor& gate, const Tensor& up) {
   if (gate.shape() != up.shape()) fail("silu_mul up", concat("shape ", to_string(gate.shape())), to_string(up.shape()));
-  Tensor y = ctx.empty(gate.shape());
+  Tensor y = ctx.empty(gate.shape(), gate.dtype());
   if (!ctx.meta()) forward(gate, up, y);
   if (ctx.records(gate, up))
     ctx.tape->record({y}, [gate, up, y = y.slot()](Ctx& c) {

@@ -6,12 +6,25 @@
 // Nothing is kept for backward.
 #include "ops/ops.h"
 #include "ops/rows.h"
+#include "ops/rows/launch.h"
+#include "tensor/dispatch.h"
 
 namespace rft::ops {
 namespace {
 
 void forward(const Tensor& x, int64_t offset, const Tensor& part) {
   const int64_t W = row_width(x), w = row_width(part);
+  if (x.on_cuda())
+    return cuda::by_dtype(x, [&]<class T>(T*) {
+      const cuda::Columns<T> args{.x = cuda::at<T>(x, offset),
+                                  .x_stride = W,
+                                  .y = part.as<T>(),
+                                  .y_stride = w,
+                                  .beta = 0.0f,
+                                  .rows = x.rows(),
+                                  .width = w};
+      cuda::put_columns(args, cuda::stream());
+    });
   const float* in = x.f32() + offset;
   float* out = part.f32();
   for_rows(x.rows(), w, [&](int64_t begin, int64_t end) {
@@ -19,7 +32,26 @@ void forward(const Tensor& x, int64_t offset, const Tensor& part) {
   });
 }
 
+void backward_on_cuda(const std::vector<Tensor>& parts, const GradTarget& dx) {
+  cuda::by_dtype(dx.grad, [&]<class T>(T*) {
+    int64_t offset = 0;
+    for (const Tensor& part : parts) {
+      const int64_t w = row_width(part);
+      const cuda::Columns<T> args{.x = part.grad() ? part.grad().as<T>() : nullptr,
+                                  .x_stride = w,
+                                  .y = cuda::at<T>(dx.grad, offset),
+                                  .y_stride = row_width(dx.grad),
+                                  .beta = dx.beta,
+                                  .rows = dx.grad.rows(),
+                                  .width = w};
+      cuda::put_columns(args, cuda::stream());
+      offset += w;
+    }
+  });
+}
+
 void backward(const std::vector<Tensor>& parts, const GradTarget& dx) {
+  if (dx.grad.on_cuda()) return backward_on_cuda(parts, dx);
   const int64_t W = row_width(dx.grad);
   float* grad = dx.grad.f32();
   for_rows(dx.grad.rows(), W, [&](int64_t begin, int64_t end) {
@@ -49,7 +81,7 @@ std::vector<Tensor> split_columns(Ctx& ctx, const Tensor& x, const std::vector<i
   std::vector<Tensor> parts, slots;
   int64_t offset = 0;
   for (int64_t w : widths) {
-    parts.push_back(ctx.empty({x.rows(), w}));
+    parts.push_back(ctx.empty({x.rows(), w}, x.dtype()));
     slots.push_back(parts.back().slot());
     if (!ctx.meta()) forward(x, offset, parts.back());
     offset += w;

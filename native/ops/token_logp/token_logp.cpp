@@ -11,11 +11,14 @@
 // Kept for backward: x, w, targets and (N,3) statistics.
 #include <cmath>
 
+#include "ops/gemm/launch.h"
 #include "ops/lanes.h"
 #include "ops/ops.h"
 #include "ops/token_logp/head_stats.h"
+#include "ops/token_logp/launch.h"
 #include "simd/gemm.h"
 #include "simd/vmath.h"
+#include "tensor/dispatch.h"
 
 namespace rft::ops {
 namespace {
@@ -43,7 +46,7 @@ void check(const Head& h, bool meta) {
     fail("token_logp w", concat("shape (V, ", h.C(), ")"), to_string(h.w.shape()));
   if (h.targets.count() != h.N()) fail("token_logp targets", concat(h.N(), " ids"), to_string(h.targets.shape()));
   expect(h.temperature > 0, "token_logp temperature", "a positive number", h.temperature);
-  if (meta) return;
+  if (meta || h.targets.on_cuda()) return;  // there they were checked before they were copied
   for (int64_t n = 0; n < h.N(); ++n) {
     const int32_t id = h.targets.i32()[n];
     if (id < 0 || id >= h.V()) fail(concat("token_logp target of row ", n), concat("a token id below ", h.V()), id);
@@ -81,7 +84,59 @@ void forward_chunks(Ctx& ctx, const Head& h, ChunkStats* parts, float* target_lo
   });
 }
 
+// On CUDA rows go through in blocks, as many as fit into kDeviceLogits floats. How they are cut never shows.
+constexpr int64_t kDeviceLogits = int64_t{1} << 27;
+int64_t device_stride(const Head& h) { return round_up(h.V(), 8); }
+int64_t device_rows(const Head& h) { return std::max<int64_t>(1, std::min(h.N(), kDeviceLogits / device_stride(h))); }
+
+// logits (rows, device_stride) of rows [first, first + rows), before temperature
+template <class T>
+void device_logits(const Head& h, int64_t first, int64_t rows, float* logits) {
+  const T* no_bias = nullptr;
+  cuda::gemm({cuda::Form::NT, rows, h.V(), h.C(), h.C(), h.C(), device_stride(h)}, cuda::at<T>(h.x, first * h.C()),
+             h.w.as<T>(), no_bias, logits, cuda::stream());
+}
+
+// True when the fused kernel took the whole call.
+bool fused_forward(Ctx& ctx, const Head& h, const TokenLogp& out, const Tensor& stats) {
+  if (h.x.dtype() != Dtype::BF16) return false;
+  bool done = false;
+  cuda::on_stream([&](auto stream) {
+    const cuda::FusedHead call{.n = h.N(),
+                               .c = h.C(),
+                               .v = h.V(),
+                               .temperature = h.temperature,
+                               .x = h.x.as<simt::bf16>(),
+                               .w = h.w.as<simt::bf16>(),
+                               .rows = nullptr,
+                               .targets = h.targets.as<int32_t>()};
+    if (!cuda::fused_head_suits(call)) return;
+    const Tensor workspace = ctx.workspace({cuda::fused_head_workspace(h.N(), h.V())});
+    cuda::fused_head(call, workspace.as<float>(), reinterpret_cast<cuda::RowStats*>(stats.as<float>()),
+                     out.logp.as<float>(), out.entropy.as<float>(), stream);
+    done = true;
+  });
+  return done;
+}
+
+void forward_on_cuda(Ctx& ctx, const Head& h, const TokenLogp& out, const Tensor& stats) {
+  if (h.N() == 0 || fused_forward(ctx, h, out, stats)) return;
+  const Tensor logits = ctx.workspace({device_rows(h), device_stride(h)});
+  cuda::by_dtype(h.x, [&]<class T>(T*) {
+    for (int64_t first = 0; first < h.N(); first += device_rows(h)) {
+      const int64_t rows = std::min(device_rows(h), h.N() - first);
+      const cuda::StoredLogits shape{rows, h.V(), device_stride(h), h.temperature};
+      auto* row_stats = reinterpret_cast<cuda::RowStats*>(stats.as<float>() + 3 * first);
+      device_logits<T>(h, first, rows, logits.as<float>());
+      cuda::row_stats(shape, logits.as<float>(), row_stats, cuda::stream());
+      cuda::stored_logp(shape, logits.as<float>(), h.targets.as<int32_t>() + first, row_stats,
+                        out.logp.as<float>() + first, out.entropy.as<float>() + first, cuda::stream());
+    }
+  });
+}
+
 void forward(Ctx& ctx, const Head& h, const TokenLogp& out, const Tensor& stats) {
+  if (ctx.cuda()) return forward_on_cuda(ctx, h, out, stats);
   const Tensor parts = ctx.workspace({h.N(), h.chunks(), 3});
   const Tensor target_logits = ctx.workspace({h.N()});
   auto* chunk_stats = static_cast<ChunkStats*>(parts.raw());
@@ -113,10 +168,39 @@ void logit_gradients(float* z, int64_t n, int64_t target, const HeadStats& stats
   if (target >= 0 && target < n) z[target] += g * per_t;
 }
 
+// A block of rows: logits, their gradient in their place, then its share of dX and dW.
+void backward_on_cuda(Ctx& ctx, const Head& h, const Tensor& stats, const Tensor& dlogp, const Tensor& dentropy,
+                      const GradTarget& dx, const GradTarget& dw) {
+  const Tensor logits = ctx.workspace({device_rows(h), device_stride(h)});
+  cuda::by_dtype(h.x, [&]<class T>(T*) {
+    constexpr bool kHalf = std::is_same_v<T, simt::bf16>;
+    const int64_t C = h.C(), V = h.V(), ldz = device_stride(h), lda = kHalf ? 2 * ldz : ldz;
+    const T *z = reinterpret_cast<const T*>(logits.as<float>()), *no_bias = nullptr;
+    if (h.N() == 0 && dw.grad && dw.beta == 0.0f) dw.grad.zero();
+    for (int64_t first = 0; first < h.N(); first += device_rows(h)) {
+      ctx.check_abort();
+      const int64_t rows = std::min(device_rows(h), h.N() - first);
+      const auto column = [&](const Tensor& t) { return t ? t.as<float>() + first : nullptr; };
+      device_logits<T>(h, first, rows, logits.as<float>());
+      cuda::logit_gradients({rows, V, ldz, h.temperature}, kHalf ? cuda::LogitGradient::Bf16 : cuda::LogitGradient::F32,
+                            logits.as<float>(), h.targets.as<int32_t>() + first,
+                            reinterpret_cast<const cuda::RowStats*>(stats.as<float>() + 3 * first), column(dlogp),
+                            column(dentropy), cuda::stream());
+      if (dx.grad)
+        cuda::gemm({cuda::Form::NN, rows, C, V, lda, C, C, dx.beta != 0.0f}, z, h.w.as<T>(), no_bias,
+                   cuda::at<T>(dx.grad, first * C), cuda::stream());
+      if (dw.grad)
+        cuda::gemm({cuda::Form::TN, V, C, rows, lda, C, C, first > 0 || dw.beta != 0.0f}, z,
+                   cuda::at<T>(h.x, first * C), no_bias, dw.grad.as<float>(), cuda::stream());
+    }
+  });
+}
+
 void backward(Ctx& ctx, const Head& h, const Tensor& stats, const Tensor& dlogp, const Tensor& dentropy) {
   const bool need_x = h.x.requires_grad(), need_w = h.w.requires_grad();
   const GradTarget dx = need_x ? grad_target(ctx, h.x) : GradTarget{};
   const GradTarget dw = need_w ? grad_target(ctx, h.w) : GradTarget{};
+  if (ctx.cuda()) return backward_on_cuda(ctx, h, stats, dlogp, dentropy, dx, dw);
   const Tensor logits = ctx.workspace({h.N(), kStride});
   const Tensor packed_x = need_w ? ctx.workspace({simd::packed_size(h.C(), h.N())}) : Tensor();
   if (ctx.meta()) return;

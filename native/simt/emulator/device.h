@@ -43,6 +43,10 @@ void* device_alloc(size_t bytes);
 void device_free(void*);
 void host_wrote(void* p, size_t bytes);
 bool initialised(const void* p, size_t bytes);
+// Only kernels reach device memory while the heap is closed: host code that reads a device pointer dies at once, as it
+// would with a GPU. Nests; launches open the heap for themselves.
+void close_heap();
+void open_heap();
 
 }  // namespace emulator
 

@@ -29,6 +29,7 @@ struct HeapCell {
 unsigned char* heap = nullptr;
 HeapCell* heap_cells = nullptr;
 size_t heap_top = kHeapStart;
+int heap_closed = 0;                   // depth
 std::map<size_t, size_t> heap_blocks;  // offset -> bytes
 
 std::map<const void*, std::map<uint32_t, View>> published;  // word -> block -> what it had done at its fence
@@ -44,6 +45,10 @@ template <class F>
 void for_cells(size_t offset, size_t bytes, F f) {
   if (bytes == 0) return;
   for (size_t i = offset / kCell; i <= (offset + bytes - 1) / kCell; ++i) f(heap_cells[i]);
+}
+
+void protect(int rights) {
+  if (heap != nullptr) mprotect(heap, kHeapBytes, rights);
 }
 
 size_t heap_offset(const void* p) { return size_t(static_cast<const unsigned char*>(p) - heap); }
@@ -120,7 +125,15 @@ bool initialised(const void* p, size_t bytes) {
   return all;
 }
 
+void close_heap() {
+  if (++heap_closed == 1) protect(PROT_NONE);
+}
+void open_heap() {
+  if (--heap_closed == 0) protect(PROT_READ | PROT_WRITE);
+}
+
 void begin_global() {
+  if (heap_closed > 0) protect(PROT_READ | PROT_WRITE);
   published.clear();
   received.clear();
 }
@@ -135,6 +148,7 @@ void end_global() {
       std::memset(heap + offset - kHeapRedZone, kRedByte, kHeapRedZone);
       std::memset(heap + offset + bytes, kRedByte, kHeapRedZone);
     }
+  if (heap_closed > 0) protect(PROT_NONE);
 }
 
 bool in_heap(const void* p) { return heap != nullptr && heap_offset(p) < kHeapBytes; }

@@ -1,7 +1,7 @@
 // Elementwise kernels against fp64: float and bf16, whole packs and ragged ends.
 #include "harness.h"
 #include "numbers.h"
-#include "ops/add/launch.h"
+#include "tensor/launch.h"
 
 using namespace rft::simt;
 using namespace rft::test;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "simt/emulator/types.h"
+#include "simt/simt.h"
 
 namespace rft::test {
 

@@ -1,4 +1,4 @@
-// y = a + b, one pack or one element a thread. Bandwidth bound: 3 accesses an element.
+// One pack of 16 bytes, or one element, a thread. Bandwidth bound.
 #pragma once
 #include "ops/kernel.cuh"
 
@@ -19,6 +19,12 @@ __global__ void __launch_bounds__(256) add_kernel(const T* a, const T* b, T* y, 
   } else {
     y[i] = from_float<T>(to_float(a[i]) + to_float(b[i]));
   }
+}
+
+template <class From, class To>
+__global__ void __launch_bounds__(256) convert_kernel(const From* x, To* y, int64_t n) {
+  const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i < n) y[i] = from_float<To>(to_float(x[i]));
 }
 
 }  // namespace rft::cuda

@@ -1,4 +1,4 @@
-// add on CUDA.
+// Elementwise kernels that tensors themselves need.
 #pragma once
 #include <cstdint>
 
@@ -9,5 +9,9 @@ namespace rft::cuda {
 // y = a + b, n elements; y may be a or b.
 void add(const float* a, const float* b, float* y, int64_t n, simt::Stream);
 void add(const simt::bf16* a, const simt::bf16* b, simt::bf16* y, int64_t n, simt::Stream);
+
+// y = x in the other storage, to nearest even.
+void convert(const float* x, simt::bf16* y, int64_t n, simt::Stream);
+void convert(const simt::bf16* x, float* y, int64_t n, simt::Stream);
 
 }  // namespace rft::cuda

@@ -1,0 +1,32 @@
+#include "tensor/elementwise.cuh"
+
+#include "tensor/launch.h"
+
+namespace rft::cuda {
+namespace {
+
+template <class T>
+void run_add(const T* a, const T* b, T* y, int64_t n, Stream stream) {
+  if (n == 0) return;
+  const bool packed = packable(n, sizeof(T), a, b, y);
+  const int64_t items = packed ? n / kLanes<T> : n;
+  const Launch l{"add", dim3(unsigned(ceil_div<int64_t>(items, 256))), dim3(256), 0, stream};
+  if (packed) launch(l, add_kernel<T, true>, a, b, y, n);
+  else launch(l, add_kernel<T, false>, a, b, y, n);
+}
+
+template <class From, class To>
+void run_convert(const From* x, To* y, int64_t n, Stream stream) {
+  if (n == 0) return;
+  const Launch l{"convert", dim3(unsigned(ceil_div<int64_t>(n, 256))), dim3(256), 0, stream};
+  launch(l, convert_kernel<From, To>, x, y, n);
+}
+
+}  // namespace
+
+void add(const float* a, const float* b, float* y, int64_t n, Stream stream) { run_add(a, b, y, n, stream); }
+void add(const bf16* a, const bf16* b, bf16* y, int64_t n, Stream stream) { run_add(a, b, y, n, stream); }
+void convert(const float* x, bf16* y, int64_t n, Stream stream) { run_convert(x, y, n, stream); }
+void convert(const bf16* x, float* y, int64_t n, Stream stream) { run_convert(x, y, n, stream); }
+
+}  // namespace rft::cuda
