@@ -70,7 +70,6 @@ int main() {
   run_device = Device::Cuda;
   for (const Case& c : op_cases()) {
     if (!small(c)) continue;
-    if (c.op == "linear") continue;
     storage = Dtype::F32;
     check_on_device(c, "fp32");
     storage = Dtype::BF16;
