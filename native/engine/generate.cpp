@@ -8,9 +8,11 @@
 
 #include "base/parallel_for.h"
 #include "base/philox.h"
+#include "engine/device_decoder.h"
 #include "engine/kv_cache.h"
 #include "engine/prefill.h"
 #include "ops/token_logp/head_stats.h"
+#include "tensor/values.h"
 
 namespace rft {
 
@@ -38,11 +40,13 @@ class Generation {
     const int64_t limit = options.max_sequences ? options.max_sequences : kDefaultSequences;
     slots_ = std::min({limit, total_, affordable_slots()});
     prompt_budget_ = options.kv_budget ? options.kv_budget - slots_ * bytes_of(options.max_new_tokens) : INT64_MAX;
-    cache_.emplace(ctx, model.spec().decoder, slots_, options.max_new_tokens);
     for (int64_t s = slots_; s-- > 0;) free_slots_.push_back(s);
     forbidden_.assign(size_t(model.spec().decoder.vocab), 0);
     for (int32_t t : options.forbidden_tokens)
       if (t >= 0 && size_t(t) < forbidden_.size()) forbidden_[size_t(t)] = 1;
+    if (ctx.cuda())
+      device_.emplace(model, ctx, options.sampling, forbidden_, slots_, options.max_new_tokens, longest_prompt());
+    else cache_.emplace(ctx, model.spec().decoder, slots_, options.max_new_tokens);
   }
 
   std::vector<Generated> run(const std::function<void(GenerateProgress)>& progress) {
@@ -66,14 +70,22 @@ class Generation {
 
  private:
   // Keys and values of so many tokens, over all layers.
-  int64_t bytes_of(int64_t tokens) const { return kv_bytes(model_.spec().decoder, tokens); }
+  int64_t bytes_of(int64_t tokens) const {
+    const DecoderSpec& spec = model_.spec().decoder;
+    return ctx_.cuda() ? kv_bytes_on_cuda(spec, tokens, model_.decoder().head_weight().dtype())
+                       : kv_bytes(spec, tokens);
+  }
+
+  int64_t longest_prompt() const {
+    size_t longest = 0;
+    for (const auto& r : requests_) longest = std::max(longest, r.tokens.size());
+    return int64_t(longest);
+  }
 
   // Slots beside the longest prompt within the budget; at least one.
   int64_t affordable_slots() const {
     if (!options_.kv_budget) return INT64_MAX;
-    size_t longest = 0;
-    for (const auto& r : requests_) longest = std::max(longest, r.tokens.size());
-    const int64_t left = options_.kv_budget - bytes_of(int64_t(longest));
+    const int64_t left = options_.kv_budget - bytes_of(longest_prompt());
     return std::max<int64_t>(1, left / bytes_of(options_.max_new_tokens));
   }
 
@@ -91,9 +103,8 @@ class Generation {
         fresh.push_back(active_.back().get());
       }
       const int64_t c = model_.spec().decoder.hidden;
-      Tensor h = ctx_.empty({int64_t(fresh.size()), c});
-      for (size_t i = 0; i < fresh.size() && !ctx_.meta(); ++i)
-        std::copy(fresh[i]->first_hidden.begin(), fresh[i]->first_hidden.end(), h.row(int64_t(i)));
+      Tensor h = ctx_.empty({int64_t(fresh.size()), c}, model_.decoder().head_weight().dtype());
+      for (size_t i = 0; i < fresh.size(); ++i) write_floats(h, int64_t(i) * c, c, fresh[i]->first_hidden.data());
       draw(h, fresh);
       retire();
     }
@@ -124,13 +135,15 @@ class Generation {
         prompt_bytes_ -= kv->bytes();
         delete kv;
       });
-      const float* hidden = done.last_hidden.row(int64_t(i));
+      const int64_t width = done.last_hidden.columns();
+      std::vector<float> hidden(static_cast<size_t>(width));
+      read_floats(done.last_hidden, int64_t(i) * width, width, hidden.data());
       for (int32_t s = 0; s < batch[i]->samples; ++s) {
         auto seq = std::make_unique<Sequence>();
         seq->out.request = int32_t(first + i);
         seq->out.sample = s;
         seq->prompt = prompt;
-        if (!ctx_.meta()) seq->first_hidden.assign(hidden, hidden + done.last_hidden.columns());
+        seq->first_hidden = hidden;
         seq->next_position = batch[i]->next_position;
         seq->stream = batch[i]->stream + uint64_t(s);
         ready_.push_back(std::move(seq));
@@ -142,6 +155,7 @@ class Generation {
   // One more token for every running sequence.
   void decode_step() {
     if (active_.empty()) return;
+    if (device_) return decode_step_on_cuda();
     const DecoderSpec& spec = model_.spec().decoder;
     const int64_t b = int64_t(active_.size());
     std::vector<int32_t> tokens, positions;
@@ -170,8 +184,34 @@ class Generation {
     draw(model_.decoder().final_norm(ctx_, x), rows);
   }
 
+  double uniform(const Sequence& s) const { return philox_uniform(options_.seed, s.stream, s.out.tokens.size()); }
+
+  void decode_step_on_cuda() {
+    std::vector<DecodeRow> rows;
+    for (const auto& s : active_) {
+      const int32_t length = int32_t(s->out.tokens.size());
+      rows.push_back(
+          {s->out.tokens.back(), s->next_position + length - 1, s->slot, length, s->prompt.get(), uniform(*s)});
+    }
+    const std::vector<Drawn> drawn = device_->step(rows);
+    for (size_t i = 0; i < drawn.size(); ++i) accept(*active_[i], drawn[i]);
+  }
+
+  void accept(Sequence& s, const Drawn& drawn) {
+    record(s, drawn.token, drawn.logp, drawn.entropy);
+    check_finished(s, drawn.token);
+    ++tokens_;
+  }
+
   // Samples the next token of each sequence from its hidden state; log-prob and entropy as the trainer computes them.
   void draw(const Tensor& hidden, const std::vector<Sequence*>& sequences) {
+    if (device_) {
+      std::vector<double> u;
+      for (const Sequence* s : sequences) u.push_back(uniform(*s));
+      const std::vector<Drawn> drawn = device_->draw(hidden, u);
+      for (size_t i = 0; i < drawn.size(); ++i) accept(*sequences[i], drawn[i]);
+      return;
+    }
     Tensor logits = project(ctx_, hidden, model_.decoder().head());
     const int64_t v = logits.columns();
     const auto& sampling = options_.sampling;
@@ -182,7 +222,7 @@ class Generation {
       float* z = logits.row(i);
       ops::apply_temperature(z, v, temperature);
       const ops::HeadStats stats = ops::head_stats(z, v);
-      const double u = philox_uniform(options_.seed, s.stream, s.out.tokens.size());
+      const double u = uniform(s);
       thread_local std::vector<float> row;  // sampling overwrites its logits
       row.assign(z, z + v);
       const int32_t token = ops::sample_row(row.data(), v, sampling, u, forbidden_.data());
@@ -245,7 +285,8 @@ class Generation {
   StopMatcher stops_;
   std::vector<uint8_t> forbidden_;
   int64_t prompt_bytes_ = 0, prompt_budget_ = 0;  // of prompts alive; the last sequence of a prompt frees it
-  std::optional<SlotCache> cache_;
+  std::optional<SlotCache> cache_;                // one of these two
+  std::optional<DeviceDecoder> device_;           // on CUDA
   std::vector<int64_t> free_slots_;
   std::deque<std::unique_ptr<Sequence>> ready_;  // prompt computed, waiting for a slot
   std::vector<std::unique_ptr<Sequence>> active_;

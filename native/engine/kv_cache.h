@@ -5,6 +5,7 @@
 
 #include "model/spec.h"
 #include "ops/attention/cached.h"
+#include "ops/attention/launch.h"
 #include "tensor/ctx.h"
 
 namespace rft {
@@ -13,16 +14,19 @@ namespace rft {
 class PromptKv {
  public:
   PromptKv(const DecoderSpec& spec, int64_t length) : spec_(&spec), length_(length) {}
-  // k, v (length, K*D) of the next layer.
-  void add_layer(const Ctx& ctx, const float* k, const float* v);
-  ops::KvCache layer(int index) const;
+  // Rows [begin, begin + length) of k and v (T, K*D) of the next layer.
+  void add_layer(const Ctx& ctx, const Tensor& k, const Tensor& v, int64_t begin);
+  ops::KvCache layer(int index) const;  // not on CUDA
+  // On CUDA, where a cache is (K, length, D) for keys and as much for values.
+  const Tensor& keys(int index) const { return layers_[size_t(2 * index)]; }
+  const Tensor& values(int index) const { return layers_[size_t(2 * index + 1)]; }
   int64_t bytes() const;
   int64_t length() const { return length_; }
 
  private:
   const DecoderSpec* spec_;
   int64_t length_;
-  std::vector<Tensor> layers_;
+  std::vector<Tensor> layers_;  // one a layer; on CUDA two
 };
 
 class SlotCache {
@@ -40,7 +44,11 @@ class SlotCache {
   std::vector<Tensor> layers_;  // (slots, floats of a cache)
 };
 
-// Bytes that `rows` cached rows of a sequence take, over all layers.
+// What the CUDA kernels want to know of a decoder, for so many queries.
+cuda::AttentionSizes attention_sizes(const DecoderSpec& spec, int64_t queries);
+
+// Bytes that `rows` cached rows of a sequence take, over all layers; on CUDA rows are stored as the activations are.
 int64_t kv_bytes(const DecoderSpec& spec, int64_t rows);
+int64_t kv_bytes_on_cuda(const DecoderSpec& spec, int64_t rows, Dtype dtype);
 
 }  // namespace rft

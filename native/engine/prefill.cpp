@@ -49,7 +49,7 @@ Prefilled prefill(Model& model, Ctx& ctx, const std::vector<const GenerateReques
   const Attend attend = [&](Ctx& c, int layer, const Tensor& q, const Tensor& k, const Tensor& v) {
     for (size_t r = 0; r < requests.size(); ++r) {
       const int64_t begin = pack.segments[r].q_begin;
-      out.kv[r].add_layer(c, c.meta() ? nullptr : k.row(begin), c.meta() ? nullptr : v.row(begin));
+      out.kv[r].add_layer(c, k, v, begin);
     }
     return (layer == last_layer ? last : all)(c, layer, q, k, v);
   };

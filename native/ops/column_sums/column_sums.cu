@@ -10,7 +10,7 @@ void run(const ColumnSums<T>& a, Stream stream) {
   Launch l = over_items("column_sums", a.C, stream);
   l.grid.y = unsigned(blocks);
   if (blocks > 0) launch(l, column_sums_kernel<T>, a);
-  launch(over_items("sum_partials", a.C, stream), sum_partials_kernel, a.partial, blocks, a.C, a.grad, a.beta);
+  launch(over_items("sum_blocks", a.C, stream), sum_blocks_kernel, a.partial, blocks, a.C, a.grad, a.beta);
 }
 
 }  // namespace

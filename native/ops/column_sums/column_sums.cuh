@@ -27,7 +27,7 @@ __global__ void __launch_bounds__(256) column_sums_kernel(ColumnSums<T> a) {
 }
 
 static __global__ void __launch_bounds__(256)
-    sum_partials_kernel(const float* partial, int64_t blocks, int64_t C, float* grad, float beta) {
+    sum_blocks_kernel(const float* partial, int64_t blocks, int64_t C, float* grad, float beta) {
   const int64_t c = item_index();
   if (c >= C) return;
   float sum = beta != 0.0f ? grad[c] : 0.0f;

@@ -134,7 +134,7 @@ __device__ __forceinline__ void draw(const SampleRows& a, const float* weights, 
   }
 }
 
-static __global__ void __launch_bounds__(kSampleThreads) sample_kernel(SampleRows a) {
+static __global__ void __launch_bounds__(kSampleThreads, 1) sample_kernel(SampleRows a) {
   SIMT_SHARED(Mass, shared, [kSampleThreads]);
   SIMT_SHARED(float, partial, [kSampleThreads / 32]);
   SIMT_SHARED(Descent, found, [1]);

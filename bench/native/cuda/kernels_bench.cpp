@@ -1,0 +1,198 @@
+// Times of the CUDA kernels, as JSON lines: first what the machine can do (copy bandwidth, a large matrix product),
+// then each kernel and its share of that. scripts/gpu-check.sh runs it on a GPU; `--small` runs the same with tiny
+// shapes, in the emulator, to see that it works.
+//
+// A time is the median of `repeats` between two events, after a warm-up; inputs are random, since zeros are faster.
+// TFLOP/s of causal attention count the half that is computed. GB/s count each tensor read or written once.
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <functional>
+
+#include "ops/adamw/launch.h"
+#include "ops/attention/launch.h"
+#include "ops/gemm/launch.h"
+#include "ops/ops.h"
+#include "tensor/dispatch.h"
+#include "tensor/values.h"
+
+using namespace rft;
+
+namespace {
+
+struct Ceiling {
+  double bytes_per_second = 0, flops_per_second = 0;
+};
+
+class Bench {
+ public:
+  explicit Bench(bool small) : small_(small) {
+    ctx_.pool = std::make_shared<Pool>(Device::Cuda);
+    const device::Properties& d = device::probe().devices[0];
+    std::printf("{\"device\":\"%s\",\"computeCapability\":\"%d.%d\",\"multiprocessors\":%d,\"memory\":%lld}\n",
+                d.name.c_str(), d.major, d.minor, d.multiprocessors, static_cast<long long>(d.memory));
+  }
+
+  Ctx& ctx() { return ctx_; }
+  int64_t size(int64_t large, int64_t tiny) const { return small_ ? tiny : large; }
+
+  Tensor random(Shape shape, Dtype dtype, float scale = 1.0f) {
+    Tensor t(ctx_.pool, std::move(shape), dtype, Purpose::Activations);
+    constexpr int64_t kPiece = int64_t{1} << 20;
+    std::vector<float> values(size_t(std::min(kPiece, t.count())));
+    for (int64_t at = 0; at < t.count(); at += kPiece) {
+      const int64_t n = std::min(kPiece, t.count() - at);
+      for (int64_t i = 0; i < n; ++i) values[size_t(i)] = scale * normal();
+      write_floats(t, at, n, values.data());
+    }
+    return t;
+  }
+
+  void time(const std::string& kernel, const std::string& shape, Dtype dtype, double flops, double bytes,
+            const std::function<void()>& run) {
+    const int repeats = small_ ? 2 : 20;
+    run();
+    device::synchronize();
+    std::vector<double> seconds;
+    for (int i = 0; i < repeats; ++i) {
+      device::Event begin, end;
+      begin.record();
+      run();
+      end.record();
+      seconds.push_back(end.seconds_since(begin));
+    }
+    std::sort(seconds.begin(), seconds.end());
+    const double median = seconds[seconds.size() / 2];
+    const double tflops = flops / median, gbps = bytes / median;
+    if (kernel == "copy") ceiling_.bytes_per_second = gbps;
+    if (kernel == "gemm 8192") ceiling_.flops_per_second = tflops;
+    const double floor = std::max(ceiling_.flops_per_second > 0 ? flops / ceiling_.flops_per_second : 0,
+                                  ceiling_.bytes_per_second > 0 ? bytes / ceiling_.bytes_per_second : 0);
+    std::printf(
+        "{\"kernel\":\"%s\",\"shape\":\"%s\",\"dtype\":\"%s\",\"ms\":%.4f,\"msFastest\":%.4f,\"tflops\":%.2f,"
+        "\"gbps\":%.1f,\"ofFloor\":%.3f}\n",
+        kernel.c_str(), shape.c_str(), to_string(dtype), median * 1e3, seconds[0] * 1e3, tflops / 1e12, gbps / 1e9,
+        floor / median);
+    std::fflush(stdout);
+  }
+
+ private:
+  float normal() {
+    float sum = 0.0f;
+    for (int i = 0; i < 4; ++i) {
+      state_ = state_ * 6364136223846793005ull + 1442695040888963407ull;
+      sum += float(state_ >> 40) * 0x1p-24f - 0.5f;
+    }
+    return sum * 1.7320508f;
+  }
+  bool small_;
+  Ctx ctx_;
+  Ceiling ceiling_;
+  uint64_t state_ = 1;
+};
+
+void ceilings(Bench& b) {
+  const int64_t bytes = b.size(int64_t{4} << 30, 4096);
+  const Tensor from = b.ctx().workspace({bytes}, Dtype::U8), to = b.ctx().workspace({bytes}, Dtype::U8);
+  from.zero();
+  b.time("copy", concat(bytes, " B"), Dtype::U8, 0, 2.0 * double(bytes), [&] { copy_values(from, to); });
+  const int64_t n = b.size(8192, 64);
+  const Tensor x = b.random({n, n}, Dtype::BF16), w = b.random({n, n}, Dtype::BF16);
+  b.time("gemm 8192", concat(n, "^3"), Dtype::BF16, 2.0 * double(n) * double(n) * double(n),
+         6.0 * double(n) * double(n), [&] { ops::linear(b.ctx(), x, w, {}); });
+}
+
+// The shapes of Qwen2.5-VL-7B: C 3584, 28 heads over 4, D 128, ffn 18944, V 152064.
+void rows(Bench& b, Dtype dtype) {
+  const int64_t T = b.size(32768, 4), C = b.size(3584, 64), F = b.size(18944, 72);
+  const double element = double(size_of(dtype)), tc = double(T) * double(C) * element,
+               tf = double(T) * double(F) * element;
+  const Tensor x = b.random({T, C}, dtype), y = b.random({T, C}, dtype), w = b.random({C}, dtype);
+  const std::string shape = concat("T=", T, " C=", C);
+  b.time("rms_norm", shape, dtype, 0, 2 * tc, [&] { ops::rms_norm(b.ctx(), x, w, 1e-6f); });
+  b.time("add_rms_norm", shape, dtype, 0, 4 * tc, [&] { ops::add_rms_norm(b.ctx(), x, y, w, 1e-6f); });
+  b.time("add", shape, dtype, 0, 3 * tc, [&] { ops::add(b.ctx(), x, y); });
+  const Tensor gate = b.random({T, F}, dtype), up = b.random({T, F}, dtype);
+  b.time("silu_mul", concat("T=", T, " F=", F), dtype, 0, 3 * tf, [&] { ops::silu_mul(b.ctx(), gate, up); });
+}
+
+void gemm_shapes(Bench& b) {
+  const int64_t C = b.size(3584, 64), F = b.size(18944, 72);
+  for (const int64_t T : {b.size(8192, 8), b.size(64, 2), b.size(8, 1)}) {
+    const Tensor x = b.random({T, C}, Dtype::BF16), w = b.random({F, C}, Dtype::BF16, 0.02f);
+    const double t = double(T), c = double(C), f = double(F);
+    b.time("linear", concat("T=", T, " K=", C, " N=", F), Dtype::BF16, 2 * t * c * f, 2 * (t * c + c * f + t * f),
+           [&] { ops::linear(b.ctx(), x, w, {}); });
+  }
+}
+
+void attention(Bench& b) {
+  const int64_t S = b.size(4096, 32), B = b.size(8, 1), D = b.size(128, 16), H = b.size(28, 2), K = b.size(4, 1);
+  const Tensor q = b.random({B * S, H * D}, Dtype::BF16), k = b.random({B * S, K * D}, Dtype::BF16),
+               v = b.random({B * S, K * D}, Dtype::BF16), dout = b.random({B * S, H * D}, Dtype::BF16);
+  std::vector<ops::Segment> segments;
+  for (int32_t i = 0; i < int32_t(B); ++i) {
+    const int32_t begin = i * int32_t(S);
+    segments.push_back({begin, int32_t(S), 0, 0, begin, int32_t(S), 1});
+  }
+  const double flops = 2.0 * double(B * H) * double(S) * double(S) * double(D);  // 4 B H S^2 D, half of it causal
+  const double bytes = 2.0 * double(B * S) * double((2 * H + 2 * K) * D);
+  const std::string shape = concat("B=", B, " S=", S, " H=", H, "/", K, " D=", D, " causal");
+  const auto forward = [&](Ctx& ctx) {
+    return ops::attention(ctx, q, k, v, segments, int(H), int(K), 1.0f / std::sqrt(float(D)));
+  };
+  b.time("attention forward", shape, Dtype::BF16, flops, bytes, [&] { forward(b.ctx()); });
+  for (const Tensor* x : {&q, &k, &v}) x->set_requires_grad(true);
+  b.time("attention forward+backward", shape, Dtype::BF16, 3.5 * flops, 3 * bytes, [&] {
+    Tape tape;
+    Ctx ctx = b.ctx();
+    ctx.tape = &tape;
+    const Tensor out = forward(ctx);
+    out.set_grad(dout);
+    tape.backward(ctx);
+    for (const Tensor* x : {&q, &k, &v}) x->set_grad({});
+  });
+}
+
+void head(Bench& b) {
+  const int64_t N = b.size(8192, 6), C = b.size(3584, 64), V = b.size(152064, 130);
+  const Tensor x = b.random({N, C}, Dtype::BF16), w = b.random({V, C}, Dtype::BF16, 0.02f);
+  const std::vector<int32_t> ids(size_t(N), 3);
+  const Tensor targets = b.ctx().from(ids.data(), {N});
+  b.time("token_logp", concat("N=", N, " C=", C, " V=", V), Dtype::BF16, 2.0 * double(N) * double(C) * double(V),
+         2.0 * double(N + V) * double(C), [&] { ops::token_logp(b.ctx(), x, w, targets, 1.0f); });
+}
+
+void optimizer(Bench& b) {
+  const int64_t n = b.size(int64_t{1} << 28, 5000);
+  const Tensor p = b.random({n}, Dtype::BF16), master = b.random({n}, Dtype::F32), g = b.random({n}, Dtype::F32),
+               m = b.random({n}, Dtype::F32), v = b.ctx().workspace({n});
+  v.zero();
+  cuda::on_stream([&](auto stream) {
+    const cuda::AdamWEntry entry{p.raw(), master.as<float>(), g.as<float>(), m.as<float>(), v.as<float>(), n, 0, 0.0f,
+                                 0};
+    const Tensor table = b.ctx().workspace({int64_t(sizeof entry)}, Dtype::U8);
+    upload(&entry, table);
+    cuda::AdamW call{};
+    call.table = reinterpret_cast<const cuda::AdamWEntry*>(table.as<uint8_t>());
+    call.tensors = 1;
+    call.chunks = (n + cuda::kAdamWChunk - 1) / cuda::kAdamWChunk;
+    call.lr = 1e-6f, call.beta1 = 0.9f, call.beta2 = 0.99f, call.eps = 1e-8f, call.c1 = call.c2 = call.grad_scale = 1;
+    b.time("adamw", concat("n=", n, ", fp32 master"), Dtype::BF16, 0, 30.0 * double(n),
+           [&] { cuda::adamw_bf16(call, stream); });
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const bool small = argc > 1 && std::strcmp(argv[1], "--small") == 0;
+  Bench b(small);
+  ceilings(b);
+  rows(b, Dtype::BF16);
+  gemm_shapes(b);
+  attention(b);
+  head(b);
+  optimizer(b);
+  return 0;
+}
