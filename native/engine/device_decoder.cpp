@@ -147,7 +147,7 @@ void DeviceDecoder::run(Inputs& in) {
     return out;
   };
   Tensor x = model_.decoder().embed(step_ctx_, in.tokens);
-  x = model_.decoder().layers(step_ctx_, x, in.rope, attend, false);
+  x = model_.decoder().layers(step_ctx_, x, in.rope, attend, {});
   draw_rows(step_ctx_, model_.decoder().final_norm(step_ctx_, x), in.u, in.drawn);
 }
 

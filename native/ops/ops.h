@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "ops/attention/segment.h"
 #include "tensor/ctx.h"
 
 namespace rft::ops {
@@ -34,12 +35,6 @@ Tensor gather_rows(Ctx&, const Tensor& x, const Tensor& rows);          // (T,C)
 Tensor scatter_rows(Ctx&, const Tensor& base, const Tensor& rows,
                     const Tensor& src);  // base with rows replaced; rows distinct
 
-// One query range and the two key ranges it sees (rows of q and of k, v):
-//   keys = [kv0_begin, +kv0_len) fully visible, then [kv1_begin, +kv1_len) causal or not.
-// Causal: query i of the segment sees the first kv1_len - q_len + i + 1 keys of region 1.
-struct Segment {
-  int32_t q_begin, q_len, kv0_begin, kv0_len, kv1_begin, kv1_len, causal;
-};
 // q (T,H*D), k and v (Tk,K*D) -> (T,H*D). Rows of q outside every segment give 0.
 Tensor attention(Ctx&, const Tensor& q, const Tensor& k, const Tensor& v, const std::vector<Segment>& segments,
                  int heads, int kv_heads, float scale);

@@ -129,7 +129,8 @@ std::string adamw(bool with_master, bool stochastic) {
     const auto got = p[i]->host();
     for (size_t k = 0; k < got.size(); ++k) bias += (double(float(got[k])) - values[k]) / double(got.size());
     const double rounding = sizeof(T) == 4 ? 1e-5 : with_master ? 4e-3 : 1.7e-2;
-    std::string detail = close(got, values, 1e-5, rounding);
+    // Near 0 a value still carries the rounding of the step before, when it was up to 0.02 away.
+    std::string detail = close(got, values, sizeof(T) == 2 && !with_master ? 2e-4 : 1e-5, rounding);
     if (detail.empty() && with_master) detail = close(master[i]->host(), values, 1e-6, 1e-5);
     if (!detail.empty()) return detail;
     if (stochastic && got.size() > 1000 && std::fabs(bias) > 3e-4) return concat("rounding is biased by ", bias);
@@ -249,7 +250,7 @@ int main() {
   using rft::cuda::GroupScale;
   for (const GroupScale scale : {GroupScale::Group, GroupScale::Batch, GroupScale::None}) {
     const std::string name = concat("group_advantage by ", int(scale));
-    expect_clean(name, [=] { return advantages(scale, {3, 1, 40, 0, 5}, false); });
+    expect_clean(name, [=] { return advantages(scale, {3, 1, 40, 0, 6}, false); });
     expect_clean(name + ", equal rewards", [=] { return advantages(scale, {3, 1, 33, 0, 2}, true); });
   }
   for (const size_t n : {size_t(1), size_t(5), size_t(4096), size_t(8195)})
