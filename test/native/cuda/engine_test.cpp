@@ -138,7 +138,7 @@ Step train(Model& model, const Batch& batch, const std::vector<float>& old_logp)
     out.dlogp[i] = float(-double(weights[i]) * ratio * double(advantages[i]));
   }
   Ctx ctx = model.context();
-  backward(ctx, pending, out.dlogp, {});
+  backward(ctx, pending, {.dlogp = out.dlogp, .dentropy = {}, .dvalues = {}});
   model.finish_backward(ctx);
   out.logp = scored.logp;
   out.entropy = scored.entropy;
@@ -267,7 +267,7 @@ void check_step(const char* name, Dtype dtype, double logp_tolerance, double gra
       gpu.weights().zero_grad();
       auto [scored, pending] = forward(gpu, gpu.context(), batch.pack, batch.head, recompute);
       Ctx ctx = gpu.context();
-      backward(ctx, pending, a.dlogp, {});
+      backward(ctx, pending, {.dlogp = a.dlogp, .dentropy = {}, .dvalues = {}});
       gpu.finish_backward(ctx);
       for (const auto& p : gpu.weights().all()) runs[recompute].push_back(to_floats(p.value.grad()));
     }
