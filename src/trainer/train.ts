@@ -1,4 +1,7 @@
-/** The training loop: step, log, evaluate, save, until the steps are done or somebody asks to stop. */
+/**
+ * The training loop: step, log, evaluate, save, until the steps are done or somebody asks to stop. One class, because all
+ * of it reads and moves one state; what each part does is in files of its own (saver, step_guard, rollback, alarm_log).
+ */
 
 import type { AlarmAction } from '../alarms/index.ts'
 import { learningRate } from '../algorithms/index.ts'

@@ -236,7 +236,7 @@ describe('places', () => {
     at('broken/testmini.json', '[{')
     at('broken2/testmini.parquet', 'PAR1 not')
     await expect(read('mathverse', 'broken')).rejects.toThrow(/testmini\.json: expected JSON/)
-    await expect(read('mathverse', 'broken2')).rejects.toThrow(/testmini\.parquet: expected a parquet file/)
+    await expect(read('mathverse', 'broken2')).rejects.toThrow(/testmini\.parquet: expected a readable parquet file/)
   })
 })
 

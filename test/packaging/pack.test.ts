@@ -96,6 +96,7 @@ describe('the tarball', () => {
         'package/dist/index.d.ts',
         'package/dist/kernels.js',
         'package/dist/cli/main.js',
+        'package/dist/dashboard/page/index.html',
         'package/native/tools/build.cjs',
         'package/CMakeLists.txt',
         'package/LICENSE',

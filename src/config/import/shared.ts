@@ -9,12 +9,12 @@ export const zeroForMinusOne = (value: unknown) => (isNumber(value) && value < 0
 
 export const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [value])
 
-/** Data files; `name@split` and names that are no paths are datasets of the Hub. */
+/** Data files and folders; `owner/name` and `owner/name@split` are datasets of the Hub. */
 export function files(key: string, value: unknown): Assignment[] {
   const names = list(value).map(String)
-  const away = names.filter((name) => !/\.(jsonl?|parquet)$/.test(name))
-  const note = away.length > 0 ? `${away.join(', ')}: not a file; download it and name the file here` : undefined
-  return [{ key, value: names, note }]
+  const away = names.filter((name) => /^[\w.-]+\/[\w.-]+(?:@\w+)?$/.test(name) && !/\.(jsonl?|parquet)$/.test(name))
+  const note = `${away.join(', ')}: of the Hub; read from its cache, where it is downloaded to when it is not there`
+  return [{ key, value: names, note: away.length > 0 ? note : undefined }]
 }
 
 /** A model folder; `owner/name` is one of the Hub. */

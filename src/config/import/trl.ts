@@ -172,7 +172,11 @@ export const trl: ImportStyle = {
     { from: ['model_name_or_path'], apply: (get) => modelPath(get('model_name_or_path')) },
     {
       from: ['dataset_name', 'dataset_train_split', 'dataset_config', 'dataset_test_split'],
-      apply: (get) => files('data.train', get('dataset_name') ?? 'data/train.jsonl'),
+      apply: (get) => {
+        const split = get('dataset_train_split')
+        const name = String(get('dataset_name') ?? 'data/train.jsonl')
+        return files('data.train', split === undefined ? name : `${name}@${String(split)}`)
+      },
     },
     ...[batches, loss, rewards, lora, reference],
   ],

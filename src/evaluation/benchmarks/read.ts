@@ -5,6 +5,7 @@ import { basename, dirname, isAbsolute, join } from 'node:path'
 import { InputError } from '../../core/errors.ts'
 import type { ImageRef, Row } from '../../core/types.ts'
 import { readImages } from '../../data/formats/define.ts'
+import { readParquet } from '../../data/parquet.ts'
 import { type Benchmark, type RawItem, toRow } from './define.ts'
 
 /**
@@ -65,7 +66,7 @@ function fits(name: string, pattern: string): boolean {
 }
 
 async function readItems(file: string): Promise<RawItem[]> {
-  if (file.endsWith('.parquet')) return readParquet(file)
+  if (file.endsWith('.parquet')) return parquetItems(file)
   const text = await readFile(file, 'utf8')
   try {
     if (file.endsWith('.jsonl'))
@@ -84,15 +85,13 @@ async function readItems(file: string): Promise<RawItem[]> {
 
 const parseItem = (line: string) => JSON.parse(line) as RawItem
 
-async function readParquet(file: string): Promise<RawItem[]> {
-  const { asyncBufferFromFile, parquetReadObjects } = await import('hyparquet')
-  const { compressors } = await import('hyparquet-compressors')
-  try {
-    // Without utf8: image bytes stay bytes.
-    return await parquetReadObjects({ file: await asyncBufferFromFile(file), compressors, utf8: false })
-  } catch (cause) {
-    throw new InputError(file, 'a parquet file', (cause as Error).message, '', { cause })
+async function parquetItems(file: string): Promise<RawItem[]> {
+  const items: RawItem[] = []
+  for await (const { raw } of readParquet(file)) {
+    if (raw instanceof InputError) throw raw
+    items.push(raw)
   }
+  return items
 }
 
 function beside(image: ImageRef, folder: string): ImageRef {

@@ -71,8 +71,8 @@ describe('EasyR1', () => {
     expect(new Set(all)).toEqual(new Set(readSettings(given('easyr1.yaml')).keys()))
     expect(notes(imported)).toEqual([
       'a model of the Hub; download it and name its folder',
-      'hiyouga/math12k@train: not a file; download it and name the file here',
-      'hiyouga/math12k@test: not a file; download it and name the file here',
+      'hiyouga/math12k@train: of the Hub; read from its cache, where it is downloaded to when it is not there',
+      'hiyouga/math12k@test: of the Hub; read from its cache, where it is downloaded to when it is not there',
       '15 epochs x rows / 512 prompts',
     ])
   })
