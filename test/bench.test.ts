@@ -11,7 +11,7 @@ const scripts = readdirSync(bench, { recursive: true, encoding: 'utf8' }).filter
 function importsOf(script: string): [string[], string][] {
   const text = readFileSync(path.join(bench, script), 'utf8')
   return Array.from(text.matchAll(/^import \{([^}]*)\} from '(?:\.\.\/)+dist\/([^']*)\.js'$/gm), ([, names, file]) => [
-    names!.split(',').map((name) => name.trim()),
+    names!.split(',').flatMap((name) => name.trim().split(' as ')[0] || []),
     path.join(root, 'src', `${file}.ts`),
   ])
 }
