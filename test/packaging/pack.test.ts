@@ -143,7 +143,7 @@ describe('the tarball', () => {
     const installed = path.join(app, 'node_modules/rft')
     const args = ['-S', installed, '-B', path.join(work, 'cmake')]
     const out = execFileSync('cmake', args, { env: environment(process.env.PATH as string), encoding: 'utf8' })
-    expect(out).toContain(`rft ${manifest.version}: Release, CUDA: no kernels in this build`)
+    expect(out).toContain(`rft ${manifest.version}: Release, CUDA: `)
   })
 })
 
