@@ -5,6 +5,22 @@
 
 namespace rft::simt {
 
+#if !SIMT_EMULATED
+// The driver's encoder, found once: nothing links libcuda.
+inline decltype(&cuTensorMapEncodeTiled) tensor_map_encoder() {
+  static void* const found = [] {
+    void* encode = nullptr;
+    cudaDriverEntryPointQueryResult result;
+    const cudaError_t error =
+        cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &encode, 12000, cudaEnableDefault, &result);
+    expect(error == cudaSuccess && encode != nullptr, "tensor map", "cuTensorMapEncodeTiled in the driver",
+           cudaGetErrorString(error));
+    return encode;
+  }();
+  return reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(found);
+}
+#endif
+
 // (rows, cols) with `stride` elements between rows; boxes of box_rows x box_cols with the 128-byte swizzle, so
 // box_cols is at most 64.
 inline TensorMap tensor_map_2d(const bf16* base, uint64_t rows, uint64_t cols, uint64_t stride, uint32_t box_rows,
@@ -15,17 +31,13 @@ inline TensorMap tensor_map_2d(const bf16* base, uint64_t rows, uint64_t cols, u
 #if SIMT_EMULATED
   return {base, {cols, rows}, stride * sizeof(bf16), {box_cols, box_rows}, sizeof(bf16), 128};
 #else
-  void* encode = nullptr;
-  cudaDriverEntryPointQueryResult found;
-  check(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &encode, 12000, cudaEnableDefault, &found),
-        "tensor map", "cuTensorMapEncodeTiled in the driver");
   TensorMap map;
   const cuuint64_t size[2] = {cols, rows}, stride_bytes[1] = {stride * sizeof(bf16)};
   const cuuint32_t box[2] = {box_cols, box_rows}, step[2] = {1, 1};
-  const CUresult result = reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(encode)(
-      &map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, const_cast<bf16*>(base), size, stride_bytes, box, step,
-      CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_128B,
-      CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult result =
+      tensor_map_encoder()(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, const_cast<bf16*>(base), size, stride_bytes, box,
+                           step, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                           CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   expect(result == CUDA_SUCCESS, "tensor map", "CUDA_SUCCESS", int(result));
   return map;
 #endif

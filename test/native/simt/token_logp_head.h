@@ -1,5 +1,6 @@
 // The head in double precision, and the two routes of the CUDA kernels run on the same numbers.
 #pragma once
+#include <cstring>
 #include <functional>
 
 #include "harness.h"
