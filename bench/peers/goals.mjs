@@ -22,6 +22,8 @@ export const goals = [
   ...[1, 2, 4, 6, 8, 12, 16].map(fewRows),
   ...[64, 128].map(heads),
   ...[32000, 151936].map(vocabulary),
+  { suite: 'rl', kernel: 'policy_loss', shape: 'clip N 65536', faster: 3 },
+  { suite: 'rl', kernel: 'group_advantage', shape: 'groups 4096 x 8', faster: 3 },
   ...[1, 8, 64].map(sequences),
   step('trl', 5),
   step('lean loop', 3),

@@ -54,10 +54,8 @@ int ddof_of(const Field& options) {
 
 // policyLoss(logp, input)
 Napi::Value policy_loss(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    return policy_loss_to_js(
-        info.Env(), policy_loss_call(Field(info[0], "logp").floats(), policy_loss_input(Field(info[1], "input"))));
-  });
+  return guarded(info.Env(),
+                 [&] { return policy_loss_in_place(info.Env(), Field(info[0], "logp"), Field(info[1], "input")); });
 }
 
 // valueLoss(values, input)

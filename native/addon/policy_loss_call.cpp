@@ -1,6 +1,8 @@
 // Loss columns from JavaScript, the kernel, and its columns back.
 #include "addon/policy_loss_call.h"
 
+#include <type_traits>
+
 #include "ops/value_loss/value_loss.h"
 
 namespace rft {
@@ -44,6 +46,66 @@ PolicyLossInput policy_loss_input(const Field& f) {
     in.params.off_policy_threshold = mask["threshold"].number();
   }
   return in;
+}
+
+namespace {
+
+// A column of the caller's own memory; nullptr where it is absent.
+template <class T>
+const T* view(const Field& f, size_t n) {
+  if (f.is_null()) return nullptr;
+  constexpr bool is_float = std::is_same_v<T, float>;
+  const bool ok = f.value().IsTypedArray() && f.value().As<Napi::TypedArray>().TypedArrayType() ==
+                                                  (is_float ? napi_float32_array : napi_uint8_array);
+  expect(ok, f.path(), is_float ? "a Float32Array" : "a Uint8Array", "something else");
+  const auto array = f.value().As<Napi::TypedArrayOf<T>>();
+  expect(array.ElementLength() == n, "policy_loss", concat(n, " values in every column"), array.ElementLength());
+  return array.Data();
+}
+
+}  // namespace
+
+// The stand-alone kernel runs while JavaScript waits: columns are read and written in place.
+Napi::Value policy_loss_in_place(Napi::Env env, const Field& logp_field, const Field& f) {
+  expect(logp_field.value().IsTypedArray(), logp_field.path(), "a Float32Array", "something else");
+  const size_t n = logp_field.value().As<Napi::TypedArray>().ElementLength();
+  ops::PolicyLossParams params;
+  params.objective = policy_objective(f["loss"]);
+  ops::PolicyLossColumns in{};
+  in.logp = view<float>(logp_field, n);
+  in.advantages = view<float>(f["advantages"], n);
+  in.weights = view<float>(f["weights"], n);
+  expect(n == 0 || (in.advantages && in.weights), "policy_loss", "advantages and weights", "none");
+  in.old_logp = view<float>(f["oldLogp"], n);
+  in.importance = view<float>(f["importance"], n);
+  in.keep = view<uint8_t>(f["keep"], n);
+  in.selected = view<uint8_t>(f["selected"], n);
+  std::vector<int32_t> sequences;
+  if (!f["sequences"].is_null()) sequences = f["sequences"].ints();
+  in.sequences = or_null(sequences);
+  in.sequence_count = int64_t(sequences.size()) - 1;
+  std::vector<float> coef;
+  if (const Field kl = f["kl"]; !kl.is_null()) {
+    in.ref_logp = view<float>(kl["refLogp"], n);
+    if (kl["coef"].value().IsNumber()) coef.assign(n, float(kl["coef"].number()));
+    in.kl_coef = coef.empty() ? view<float>(kl["coef"], n) : coef.data();
+    params.estimator = kl_estimator(kl["estimator"]);
+    params.bias_corrected = kl["biasCorrected"].boolean();
+  }
+  if (const Field mask = f["offPolicy"]; !mask.is_null()) {
+    in.sampled_logp = view<float>(mask["sampledLogp"], n);
+    params.off_policy_threshold = mask["threshold"].number();
+  }
+  auto loss = Napi::Float32Array::New(env, n), dlogp = Napi::Float32Array::New(env, n),
+       kl = Napi::Float32Array::New(env, n);
+  auto clipped = Napi::Uint8Array::New(env, n);
+  ops::policy_loss(int64_t(n), in, params, {loss.Data(), dlogp.Data(), kl.Data(), clipped.Data()});
+  auto o = Napi::Object::New(env);
+  o.Set("loss", loss);
+  o.Set("dlogp", dlogp);
+  o.Set("kl", kl);
+  o.Set("clipped", clipped);
+  return o;
 }
 
 PolicyLossOutput policy_loss_call(const std::vector<float>& logp, const PolicyLossInput& in) {

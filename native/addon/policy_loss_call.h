@@ -35,6 +35,7 @@ ops::KlEstimator kl_estimator(const Field& f);
 
 PolicyLossInput policy_loss_input(const Field& f);
 PolicyLossOutput policy_loss_call(const std::vector<float>& logp, const PolicyLossInput& in);
+Napi::Value policy_loss_in_place(Napi::Env env, const Field& logp, const Field& f);
 Napi::Value policy_loss_to_js(Napi::Env env, const PolicyLossOutput& out);
 
 ValueLossInput value_loss_input(const Field& f);

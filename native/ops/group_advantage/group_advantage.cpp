@@ -82,10 +82,17 @@ void group_advantage(int64_t B, const RewardColumns& in, const AdvantageRule& ru
   std::fill(advantages, advantages + B, 0.0f);
   const Groups groups = group_rows(B, in);
   const int64_t n = int64_t(groups.rows.size());
-  const double batch_std = moments(n, ddof, [&](int64_t i) { return double(in.rewards[groups.rows[size_t(i)]]); }).std;
-  int64_t rewarded = 0;
-  for (int32_t row : groups.rows) rewarded += in.rewards[row] != 0.0f;
-  const double alpha = double(n) / double(std::max<int64_t>(1, rewarded));
+  // Statistics of the whole batch, for the rules that look at it.
+  const auto* normalised = std::get_if<Normalised>(&rule);
+  const auto reward = [&](int64_t i) { return double(in.rewards[groups.rows[size_t(i)]]); };
+  const bool by_batch = normalised && normalised->scale == AdvantageScale::Batch;
+  const double batch_std = by_batch ? moments(n, ddof, reward).std : 0.0;
+  double alpha = 1.0;
+  if (std::holds_alternative<Gpg>(rule)) {
+    int64_t rewarded = 0;
+    for (int32_t row : groups.rows) rewarded += in.rewards[row] != 0.0f;
+    alpha = double(n) / double(std::max<int64_t>(1, rewarded));
+  }
   std::visit(
       [&](const auto& apply) {
     parallel_ranges(int64_t(groups.begins.size()) - 1, 256, [&](int64_t first, int64_t last) {

@@ -15,15 +15,15 @@ struct Clip {
 
   // slope = d loss / d log-ratio.
   RFT_HOST_DEVICE Row at(double ratio, double live, double A) const {
-    const double capped = ratio > cap ? cap : ratio, bounded = clamp(ratio, low, high);
-    const bool clipped = bounded * A < capped * A;
-    const bool flat = clipped ? (ratio < low) | (ratio > high) : ratio > cap;
-    const double loss = -(clipped ? bounded : capped) * A;
-    const bool dual_bound = (A < 0.0) & (loss > -dual * A);
-    return {dual_bound ? -dual * A : loss, flat | dual_bound ? 0.0 : -ratio * A * live, 0.0,
-            dual_bound | (!clipped & flat) ? 3.0
-            : clipped & flat               ? (ratio < 1.0 ? 1.0 : 2.0)
-                                           : 0.0};
+    const double free = (ratio > cap ? cap : ratio) * A, bounded = clamp(ratio, low, high) * A;
+    const bool clipped = bounded < free;
+    const double outside = (ratio < low) | (ratio > high) ? 1.0 : 0.0, over = ratio > cap ? 1.0 : 0.0;
+    const double flat = clipped ? outside : over;
+    const double loss = -(clipped ? bounded : free), most = -dual * A;
+    const double held = (A < 0.0) & (loss > most) ? 1.0 : 0.0;
+    const double side = clipped ? (ratio < 1.0 ? 1.0 : 2.0) : 3.0;
+    return {held != 0.0 ? most : loss, flat + held != 0.0 ? 0.0 : -ratio * A * live, 0.0,
+            held != 0.0 ? 3.0 : flat * side};
   }
   RFT_HOST_DEVICE Row operator()(const Token& t) const { return at(t.ratio, t.live, t.advantage); }
 };
