@@ -5,6 +5,7 @@
 // A time is the median of `repeats` between two events, after a warm-up; inputs are random, since zeros are faster.
 // TFLOP/s of causal attention count the half that is computed. GB/s count each tensor read or written once.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <functional>
