@@ -58,6 +58,10 @@ run_test() { # name, command...
 }
 
 for program in "$BUILD"/bin/gpu_*_test; do run_test "$(basename "$program")" "$program"; done
+run_test gpu_ops_test_own_gemm env RFT_GEMM=own "$BUILD/bin/gpu_ops_test"
+if [ "$NUMBER" -eq 90 ]; then
+  run_test gpu_engine_test_sm90 env RFT_TIER=sm90 "$BUILD/bin/gpu_engine_test"
+fi
 if [ "$QUICK" != --quick ] && command -v compute-sanitizer >/dev/null; then
   for tool in memcheck racecheck; do
     run_test "sanitizer_$tool" compute-sanitizer --tool "$tool" --error-exitcode 9 "$BUILD/bin/gpu_ops_test"

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "ops/attention/launch.h"
-#include "ops/gemm/launch.h"
+#include "ops/gemm/product.h"
 #include "ops/sample/launch.h"
 #include "ops/token_logp/launch.h"
 #include "tensor/dispatch.h"
@@ -159,8 +159,8 @@ void DeviceDecoder::draw_rows(Ctx& ctx, const Tensor& hidden, const Tensor& u, c
   const Tensor logits = ctx.workspace({B, ldz}), weights = ctx.workspace({B, V}), stats = ctx.workspace({B, 3});
   cuda::by_dtype(hidden, [&]<class T>(T*) {
     const T* no_bias = nullptr;
-    cuda::gemm({cuda::Form::NT, B, V, C, C, C, ldz}, hidden.as<T>(), w.as<T>(), no_bias, logits.as<float>(),
-               cuda::stream());
+    cuda::forward_product({cuda::Form::NT, B, V, C, C, C, ldz}, hidden.as<T>(), w.as<T>(), no_bias, logits.as<float>(),
+                          cuda::stream());
     int32_t* tokens = drawn.as<int32_t>();
     cuda::sample_rows({.logits = logits.as<float>(),
                        .rows = B,

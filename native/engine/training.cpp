@@ -1,6 +1,6 @@
 #include "engine/training.h"
 
-#include "ops/gemm/launch.h"
+#include "ops/gemm/product.h"
 #include "simd/gemm.h"
 #include "tensor/dispatch.h"
 #include "tensor/values.h"
@@ -84,8 +84,8 @@ std::vector<float> logits(Model& model, Ctx ctx, const Pack& pack, const std::ve
   if (ctx.cuda()) {
     cuda::by_dtype(h, [&]<class T>(T*) {
       const T* no_bias = nullptr;
-      cuda::gemm({cuda::Form::NT, n, v, c, c, c, v}, h.as<T>(), model.decoder().head_weight().as<T>(), no_bias,
-                 z.as<float>(), cuda::stream());
+      cuda::forward_product({cuda::Form::NT, n, v, c, c, c, v}, h.as<T>(), model.decoder().head_weight().as<T>(),
+                            no_bias, z.as<float>(), cuda::stream());
     });
   } else if (!ctx.meta())
     simd::gemm(simd::Trans::No, simd::Trans::Yes, n, v, c, h.f32(), c, model.decoder().head_weight().f32(), c, 0.0f,

@@ -12,8 +12,9 @@
 
 #include "ops/adamw/launch.h"
 #include "ops/attention/launch.h"
-#include "ops/gemm/launch.h"
+#include "ops/gemm/product.h"
 #include "ops/ops.h"
+#include "ops/token_logp/launch.h"
 #include "tensor/dispatch.h"
 #include "tensor/values.h"
 
@@ -99,8 +100,14 @@ void ceilings(Bench& b) {
   b.time("copy", concat(bytes, " B"), Dtype::U8, 0, 2.0 * double(bytes), [&] { copy_values(from, to); });
   const int64_t n = b.size(8192, 64);
   const Tensor x = b.random({n, n}, Dtype::BF16), w = b.random({n, n}, Dtype::BF16);
-  b.time("gemm 8192", concat(n, "^3"), Dtype::BF16, 2.0 * double(n) * double(n) * double(n),
-         6.0 * double(n) * double(n), [&] { ops::linear(b.ctx(), x, w, {}); });
+  cuda::on_stream([&](auto stream) {  // by cublasLt when it is there
+    const Tensor y = b.random({n, n}, Dtype::BF16);
+    b.time("gemm 8192", concat(n, "^3 by ", cuda::gradient_kernels()), Dtype::BF16,
+           2.0 * double(n) * double(n) * double(n), 6.0 * double(n) * double(n), [&] {
+             cuda::gradient_product({cuda::Form::NN, n, n, n, n, n, n}, x.as<simt::bf16>(), w.as<simt::bf16>(),
+                                    y.as<simt::bf16>(), stream);
+           });
+  });
 }
 
 // The shapes of Qwen2.5-VL-7B: C 3584, 28 heads over 4, D 128, ffn 18944, V 152064.
@@ -117,6 +124,11 @@ void rows(Bench& b, Dtype dtype) {
   b.time("silu_mul", concat("T=", T, " F=", F), dtype, 0, 3 * tf, [&] { ops::silu_mul(b.ctx(), gate, up); });
 }
 
+bool has_wgmma() {
+  const device::Properties& gpu = device::probe().devices.at(0);
+  return gpu.major == 9 && gpu.minor == 0;
+}
+
 void gemm_shapes(Bench& b) {
   const int64_t C = b.size(3584, 64), F = b.size(18944, 72);
   for (const int64_t T : {b.size(8192, 8), b.size(64, 2), b.size(8, 1)}) {
@@ -124,6 +136,16 @@ void gemm_shapes(Bench& b) {
     const double t = double(T), c = double(C), f = double(F);
     b.time("linear", concat("T=", T, " K=", C, " N=", F), Dtype::BF16, 2 * t * c * f, 2 * (t * c + c * f + t * f),
            [&] { ops::linear(b.ctx(), x, w, {}); });
+    if (!has_wgmma()) continue;
+    const Tensor y = b.random({T, F}, Dtype::BF16);
+    cuda::on_stream([&](auto stream) {
+      b.time("linear wgmma", concat("T=", T, " K=", C, " N=", F), Dtype::BF16, 2 * t * c * f,
+             2 * (t * c + c * f + t * f), [&] {
+               const simt::bf16* no_bias = nullptr;
+               cuda::gemm_sm90({cuda::Form::NT, T, F, C, C, C, F}, x.as<simt::bf16>(), w.as<simt::bf16>(), no_bias,
+                               y.as<simt::bf16>(), stream);
+             });
+    });
   }
 }
 
@@ -162,6 +184,25 @@ void head(Bench& b) {
   const Tensor targets = b.ctx().from(ids.data(), {N});
   b.time("token_logp", concat("N=", N, " C=", C, " V=", V), Dtype::BF16, 2.0 * double(N) * double(C) * double(V),
          2.0 * double(N + V) * double(C), [&] { ops::token_logp(b.ctx(), x, w, targets, 1.0f); });
+  if (!has_wgmma()) return;
+  cuda::on_stream([&](auto stream) {
+    const Tensor workspace = b.ctx().workspace({cuda::fused_head_workspace(N, V)}), stats = b.ctx().workspace({N, 3}),
+                 logp = b.ctx().workspace({N}), entropy = b.ctx().workspace({N});
+    const cuda::FusedHead call{.n = N,
+                               .c = C,
+                               .v = V,
+                               .temperature = 1.0f,
+                               .x = x.as<simt::bf16>(),
+                               .w = w.as<simt::bf16>(),
+                               .rows = nullptr,
+                               .targets = targets.as<int32_t>(),
+                               .wgmma = true};
+    b.time("token_logp wgmma", concat("N=", N, " C=", C, " V=", V), Dtype::BF16,
+           2.0 * double(N) * double(C) * double(V), 2.0 * double(N + V) * double(C), [&] {
+             cuda::fused_head(call, workspace.as<float>(), reinterpret_cast<cuda::RowStats*>(stats.as<float>()),
+                              logp.as<float>(), entropy.as<float>(), stream);
+           });
+  });
 }
 
 void optimizer(Bench& b) {

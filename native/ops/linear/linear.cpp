@@ -6,7 +6,7 @@
 // The bias is added after the product, so y[t] depends on x[t] alone, bit for bit.
 // Kept for backward: x when w is trained; w.
 #include "ops/column_sums/column_sums.h"
-#include "ops/gemm/launch.h"
+#include "ops/gemm/product.h"
 #include "ops/ops.h"
 #include "ops/rows.h"
 #include "simd/gemm.h"
@@ -21,7 +21,7 @@ void forward(const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor&
   if (x.on_cuda())
     return cuda::by_dtype(x, [&]<class S>(S*) {
       const S* b = bias ? bias.as<S>() : nullptr;
-      cuda::gemm({cuda::Form::NT, T, N, K, K, K, N}, x.as<S>(), w.as<S>(), b, y.as<S>(), cuda::stream());
+      cuda::forward_product({cuda::Form::NT, T, N, K, K, K, N}, x.as<S>(), w.as<S>(), b, y.as<S>(), cuda::stream());
     });
   float* out = y.f32();
   simd::gemm(Trans::No, Trans::Yes, T, N, K, x.f32(), K, w.f32(), K, 0.0f, out, N);
@@ -36,17 +36,17 @@ void forward(const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor&
 void backward_on_cuda(Ctx& ctx, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& dy) {
   cuda::by_dtype(dy, [&]<class S>(S*) {
     const int64_t T = dy.rows(), N = w.dim(0), K = w.dim(1);
-    const S *dout = dy.as<S>(), *no_bias = nullptr;
+    const S* dout = dy.as<S>();
     if (x.requires_grad()) {
       const GradTarget dx = grad_target(ctx, x);
-      cuda::gemm({cuda::Form::NN, T, K, N, N, K, K, dx.beta != 0.0f}, dout, w.as<S>(), no_bias, dx.grad.as<S>(),
-                 cuda::stream());
+      cuda::gradient_product({cuda::Form::NN, T, K, N, N, K, K, dx.beta != 0.0f}, dout, w.as<S>(), dx.grad.as<S>(),
+                             cuda::stream());
     }
     if (w.requires_grad()) {
       const GradTarget dw = grad_target(ctx, w);
       if (T == 0 && dw.beta == 0.0f) dw.grad.zero();
-      cuda::gemm({cuda::Form::TN, N, K, T, N, K, K, dw.beta != 0.0f}, dout, x.as<S>(), no_bias, dw.grad.as<float>(),
-                 cuda::stream());
+      cuda::gradient_product({cuda::Form::TN, N, K, T, N, K, K, dw.beta != 0.0f}, dout, x.as<S>(), dw.grad.as<float>(),
+                             cuda::stream());
     }
     if (bias.requires_grad()) sum_columns_on_cuda(ctx, {dy, {}, {}, T, N}, grad_target(ctx, bias));
   });

@@ -11,7 +11,7 @@
 // Kept for backward: x, w, targets and (N,3) statistics.
 #include <cmath>
 
-#include "ops/gemm/launch.h"
+#include "ops/gemm/product.h"
 #include "ops/lanes.h"
 #include "ops/ops.h"
 #include "ops/token_logp/head_stats.h"
@@ -93,8 +93,8 @@ int64_t device_rows(const Head& h) { return std::max<int64_t>(1, std::min(h.N(),
 template <class T>
 void device_logits(const Head& h, int64_t first, int64_t rows, float* logits) {
   const T* no_bias = nullptr;
-  cuda::gemm({cuda::Form::NT, rows, h.V(), h.C(), h.C(), h.C(), device_stride(h)}, cuda::at<T>(h.x, first * h.C()),
-             h.w.as<T>(), no_bias, logits, cuda::stream());
+  cuda::forward_product({cuda::Form::NT, rows, h.V(), h.C(), h.C(), h.C(), device_stride(h)},
+                        cuda::at<T>(h.x, first * h.C()), h.w.as<T>(), no_bias, logits, cuda::stream());
 }
 
 // True when the fused kernel took the whole call.
@@ -109,7 +109,8 @@ bool fused_forward(Ctx& ctx, const Head& h, const TokenLogp& out, const Tensor& 
                                .x = h.x.as<simt::bf16>(),
                                .w = h.w.as<simt::bf16>(),
                                .rows = nullptr,
-                               .targets = h.targets.as<int32_t>()};
+                               .targets = h.targets.as<int32_t>(),
+                               .wgmma = cuda::uses_wgmma()};
     if (!cuda::fused_head_suits(call)) return;
     const Tensor workspace = ctx.workspace({cuda::fused_head_workspace(h.N(), h.V())});
     cuda::fused_head(call, workspace.as<float>(), reinterpret_cast<cuda::RowStats*>(stats.as<float>()),
@@ -175,7 +176,7 @@ void backward_on_cuda(Ctx& ctx, const Head& h, const Tensor& stats, const Tensor
   cuda::by_dtype(h.x, [&]<class T>(T*) {
     constexpr bool kHalf = std::is_same_v<T, simt::bf16>;
     const int64_t C = h.C(), V = h.V(), ldz = device_stride(h), lda = kHalf ? 2 * ldz : ldz;
-    const T *z = reinterpret_cast<const T*>(logits.as<float>()), *no_bias = nullptr;
+    const T* z = reinterpret_cast<const T*>(logits.as<float>());
     if (h.N() == 0 && dw.grad && dw.beta == 0.0f) dw.grad.zero();
     for (int64_t first = 0; first < h.N(); first += device_rows(h)) {
       ctx.check_abort();
@@ -187,11 +188,11 @@ void backward_on_cuda(Ctx& ctx, const Head& h, const Tensor& stats, const Tensor
                             reinterpret_cast<const cuda::RowStats*>(stats.as<float>() + 3 * first), column(dlogp),
                             column(dentropy), cuda::stream());
       if (dx.grad)
-        cuda::gemm({cuda::Form::NN, rows, C, V, lda, C, C, dx.beta != 0.0f}, z, h.w.as<T>(), no_bias,
-                   cuda::at<T>(dx.grad, first * C), cuda::stream());
+        cuda::gradient_product({cuda::Form::NN, rows, C, V, lda, C, C, dx.beta != 0.0f}, z, h.w.as<T>(),
+                               cuda::at<T>(dx.grad, first * C), cuda::stream());
       if (dw.grad)
-        cuda::gemm({cuda::Form::TN, V, C, rows, lda, C, C, first > 0 || dw.beta != 0.0f}, z,
-                   cuda::at<T>(h.x, first * C), no_bias, dw.grad.as<float>(), cuda::stream());
+        cuda::gradient_product({cuda::Form::TN, V, C, rows, lda, C, C, first > 0 || dw.beta != 0.0f}, z,
+                               cuda::at<T>(h.x, first * C), dw.grad.as<float>(), cuda::stream());
     }
   });
 }

@@ -1,0 +1,37 @@
+// Which kernel computes a matrix product on CUDA.
+//
+//   forward    our own. A row must get the same bits in decoding and in training, since log-probs of sampler and
+//   trainer
+//              are compared, and no library kernel is both fast for eight rows and bit-equal to one for thousands. By
+//              mma.sync, or with RFT_TIER=sm90 by wgmma (sm_90 only): the same choice for a whole process.
+//   gradient   cublasLt when it is found, with an algorithm pinned to the weights; else our own. RFT_GEMM=own never
+//              loads it.
+//
+// fp32 products are for checking and always our own, with the CPU's bits.
+#pragma once
+#include <string>
+
+#include "ops/gemm/launch.h"
+
+namespace rft::cuda {
+
+// y = x w^T + bias (NT).
+void forward_product(const Gemm&, const simt::bf16* x, const simt::bf16* w, const simt::bf16* bias, simt::bf16* y,
+                     simt::Stream);
+void forward_product(const Gemm&, const simt::bf16* x, const simt::bf16* w, const simt::bf16* bias, float* y,
+                     simt::Stream);
+void forward_product(const Gemm&, const float* x, const float* w, const float* bias, float* y, simt::Stream);
+
+// Without bias.
+void gradient_product(const Gemm&, const simt::bf16* a, const simt::bf16* b, simt::bf16* c, simt::Stream);
+void gradient_product(const Gemm&, const simt::bf16* a, const simt::bf16* b, float* c, simt::Stream);
+void gradient_product(const Gemm&, const float* a, const float* b, float* c, simt::Stream);
+
+// Does RFT_TIER ask for wgmma? Throws when the GPU has none.
+bool uses_wgmma();
+
+// What gradients run on, for reports: "cublasLt 130101 from libcublasLt.so.13", or "own kernels" and why. The library
+// is loaded by the first question or product; its workspace, 32 MiB, is not the pool's.
+const std::string& gradient_kernels();
+
+}  // namespace rft::cuda
