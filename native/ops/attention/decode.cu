@@ -24,20 +24,32 @@ size_t decode_workspace_floats(const AttentionSizes& sizes, int64_t most_keys) {
   return size_t(sizes.query_rows * sizes.heads * chunks * (sizes.head_dim + 2));
 }
 
+namespace {
+
+template <class T, int D, int Warps>
+void run(const DecodeParams<T>& params, int chunks, int tiles, Stream stream) {
+  const dim3 grid(unsigned(chunks), unsigned(params.sizes.kv_heads), unsigned(tiles * kParts<Warps>));
+  launch(Launch{"attention_decode", grid, dim3(32 * Warps), AttendMemory<T, D, Warps>::kBytes, stream},
+         attention_decode_kernel<T, D, Warps>, params);
+}
+
+}  // namespace
+
 template <class T>
 void attention_decode(const AttentionSizes& sizes, const DecodeCall<T>& call, Stream stream) {
   const HeadSizes heads = checked(sizes, "attention_decode");
   if (sizes.query_rows == 0) return;
   const int chunks = int((call.most_keys + kChunkKeys - 1) / kChunkKeys);
-  expect(call.tile_count < 65536, "attention_decode tiles", "fewer than 65536", call.tile_count);
+  expect(call.tile_count < 32768, "attention_decode tiles", "fewer than 32768", call.tile_count);
   const DecodeParams<T> params{call.q,         call.out, call.sequences, call.tiles,
                                call.workspace, chunks,   heads,          sizes.scale};
   if (chunks > 0)
     with_head_size(sizes.head_dim, [&](auto size) {
       constexpr int D = decltype(size)::value;
-      const dim3 grid(unsigned(chunks), unsigned(sizes.kv_heads), unsigned(call.tile_count));
-      launch(Launch{"attention_decode", grid, dim3(kBlockThreads), AttendMemory<T, D, kWarps>::kBytes, stream},
-             attention_decode_kernel<T, D>, params);
+      if constexpr (sizeof(T) == 2 && D == 128)
+        if (!fits(AttendMemory<T, D, kWarps>::kBytes))
+          return run<T, D, 2>(params, chunks, int(call.tile_count), stream);
+      run<T, D, kWarps>(params, chunks, int(call.tile_count), stream);
     });
   const dim3 grid(unsigned(sizes.query_rows), unsigned((sizes.heads + kWarps - 1) / kWarps));
   launch(Launch{"attention_merge", grid, dim3(kBlockThreads), 0, stream}, attention_merge_kernel<T>, params);

@@ -26,12 +26,11 @@ struct DecodeParams {
   }
 };
 
-template <class T, int D>
-__global__ void __launch_bounds__(kBlockThreads, sizeof(T) == 2 ? 2 : 1)
-    attention_decode_kernel(const DecodeParams<T> p) {
+template <class T, int D, int Warps>
+__global__ void __launch_bounds__(32 * Warps, sizeof(T) == 2 ? 2 : 1) attention_decode_kernel(const DecodeParams<T> p) {
   SIMT_DYN_SHARED(smem);
-  const AttendMemory<T, D, kWarps> memory{smem};
-  const DecodeTile tile = p.tiles[blockIdx.z];
+  const AttendMemory<T, D, Warps> memory{smem};
+  const DecodeTile tile = p.tiles[int(blockIdx.z) / kParts<Warps>];
   const int kv_head = int(blockIdx.y), chunk = int(blockIdx.x), first_key = chunk * kChunkKeys;
   const CachedSequence<T> first = p.sequences[tile.first_sequence];
   const bool in_prompt = first_key + kChunkKeys <= first.prompt_len;
@@ -39,7 +38,9 @@ __global__ void __launch_bounds__(kBlockThreads, sizeof(T) == 2 ? 2 : 1)
       in_prompt ? first_key + kChunkKeys : min(first_key + kChunkKeys, first.prompt_len + first.own_len);
   if (in_prompt != (tile.of_prompt != 0) || first_key >= end_key) return;
 
-  const PackedRows rows(p.sizes, tile.first_sequence, tile.sequences, tile.first_row, kTileRows, kv_head);
+  const int first_row = tile.first_row + int(blockIdx.z) % kParts<Warps> * (Warps * kWarpRows);
+  const PackedRows rows(p.sizes, tile.first_sequence, tile.sequences, first_row, Warps * kWarpRows, kv_head);
+  if (rows.empty()) return;
   const size_t head_dim = size_t(p.sizes.head_dim);
   const size_t prompt = size_t(kv_head) * size_t(first.prompt_len) * head_dim;
   const size_t own = size_t(kv_head) * size_t(first.own_capacity) * head_dim;

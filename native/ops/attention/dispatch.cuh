@@ -3,6 +3,9 @@
 #include "base/error.h"
 #include "ops/attention/launch.h"
 #include "ops/attention/rows.cuh"
+#if SIMT_EMULATED
+#include "simt/emulator/device.h"
+#endif
 
 namespace rft::cuda::attention {
 
@@ -17,6 +20,21 @@ inline HeadSizes checked(const AttentionSizes& s, const char* kernel) {
          concat(s.query_rows, " queries of ", s.heads, " heads, ", s.key_rows, " keys"));
   expect(s.kv_heads < 65536, concat(kernel, " kv heads"), "fewer than 65536", s.kv_heads);
   return {s.heads, s.kv_heads, s.head_dim, int(s.query_rows)};
+}
+
+// Does a block get so much shared memory on this device?
+inline bool fits(size_t bytes) {
+#if SIMT_EMULATED
+  return bytes <= simt::config().max_dynamic_shared;
+#else
+  static const size_t limit = [] {
+    int device = 0, most = 0;
+    cudaGetDevice(&device);
+    cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+    return size_t(most);
+  }();
+  return bytes <= limit;
+#endif
 }
 
 template <int D>

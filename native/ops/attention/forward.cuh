@@ -36,9 +36,11 @@ __global__ void __launch_bounds__(32 * Warps, sizeof(T) == 2 && Warps == 4 ? 2 :
     attention_forward_kernel(const ForwardParams<T> p) {
   SIMT_DYN_SHARED(smem);
   const AttendMemory<T, D, Warps> memory{smem};
-  const RowTile tile = p.tiles[blockIdx.x];
+  const RowTile tile = p.tiles[int(blockIdx.x) / kParts<Warps>];
   const Segment segment = p.segments[tile.segment];
-  const PackedRows rows(p.sizes, segment.q_begin, segment.q_len, tile.first, Warps * kWarpRows, int(blockIdx.y));
+  const int first = tile.first + int(blockIdx.x) % kParts<Warps> * (Warps * kWarpRows);
+  const PackedRows rows(p.sizes, segment.q_begin, segment.q_len, first, Warps * kWarpRows, int(blockIdx.y));
+  if (rows.empty()) return;
   const KeyRows<T> keys = key_rows(segment, p.k, p.v, p.sizes, int(blockIdx.y));
 
   const int row0 = warp_id() * kWarpRows + lane_id() / 4;

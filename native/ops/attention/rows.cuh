@@ -27,6 +27,7 @@ struct PackedRows {
   __device__ __forceinline__ PackedRows(const HeadSizes& s, int q_begin_, int q_len, int first_, int most, int kv_head_)
       : sizes(s), q_begin(q_begin_), first(first_), count(min(most, q_len * s.group() - first_)), kv_head(kv_head_) {}
 
+  __device__ __forceinline__ bool empty() const { return count <= 0; }
   // Of row r of the tile: its query in the segment, its query in q, its head.
   __device__ __forceinline__ int local_query(int r) const { return (first + r) / sizes.group(); }
   __device__ __forceinline__ int query(int r) const { return q_begin + local_query(r); }

@@ -178,6 +178,22 @@ void check_chunks(const char* storage, const std::vector<int>& prompts) {
   report(name("head size 80, own keys past a chunk"), decode_equals_training<T>({{30, {500}}}, 1, 1, 80));
 }
 
+// Devices with 99 KB of shared memory take blocks of two warps for head size 128: the same bits.
+std::string little_memory() {
+  const std::vector<Rollout> rollouts{{40, {3, 30}}};
+  const AttentionCase c = training_case(rollouts, 7, 1, 128);
+  const AttentionInputs in = attention_inputs(c, true);
+  const ForwardRun<bf16> forward = run_forward<bf16>(c, in);
+  const DecodeRun<bf16> step = decode<bf16>(c, in, rollouts, 64);
+  rft::simt::config().max_dynamic_shared = 99 * 1024;
+  const ForwardRun<bf16> small_forward = run_forward<bf16>(c, in);
+  const DecodeRun<bf16> small_step = decode<bf16>(c, in, rollouts, 64);
+  if (!small_forward.written || !small_step.written) return "not every output was written";
+  if (!same_bits(forward.out, small_forward.out) || !same_bits(forward.lse, small_forward.lse))
+    return "forward differs";
+  return same_bits(step.out, small_step.out) ? "" : "decode differs";
+}
+
 // A sequence's bits alone and in a batch.
 template <class T>
 std::string alone_equals_batch() {
@@ -197,6 +213,7 @@ int main() {
   if (kCheckedBuild) {
     check_tiny<bf16>("bf16");
     check_tiny<float>("fp32");
+    expect_clean("head size 128 with little shared memory", [] { return little_memory(); });
     expect_clean("decode bf16, a prompt's whole chunk", [] {
       return decode_equals_training<bf16>({{515, {2, 1}}}, 2, 1, 16);
     });
