@@ -39,7 +39,7 @@ async function prepare(folder) {
       train: [path.join(folder, 'data', 'train.jsonl')],
       eval: [path.join(folder, 'data', 'held_out.jsonl')],
     },
-    algorithm: { klCoef: 0.05 },
+    algorithm: { kl: { coef: 0.05 } },
     rollout: { promptsPerStep: 2, groupSize: 4, maxNewTokens: 8 },
     rewards: [{ name: 'format' }, { file: path.join(folder, 'vowels.mjs') }],
     optimizer: { lr: 1e-5 },
