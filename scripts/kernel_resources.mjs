@@ -68,6 +68,7 @@ function readable(names) {
   return lines.map((line) =>
     line
       .replace(/^void /, '')
+      .replaceAll('(anonymous namespace)::', '')
       .replaceAll('rft::cuda::', '')
       .replace(/\(.*$/, ''),
   )
