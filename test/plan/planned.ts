@@ -48,6 +48,7 @@ export async function measure(config: Config): Promise<Measured> {
   for (let step = 0; step < 2; step++) {
     const prompts: Prompt[] = []
     for (const row of rows) prompts.push(await policy.toPrompt(row))
+    prompts.sort((a, b) => b.tokens.length - a.tokens.length) // the step that is planned: longest first
     if (config.algorithm.trainer !== 'sft') await rlStep(context, prompts, step, 1e-4)
     else
       await sftStep(

@@ -73,9 +73,11 @@ test('the critic learns to tell what completions will earn', async () => {
   const records = readMetrics(runDir('warm')).filter((r) => r['loss/value_avg'] !== undefined)
   const average = (part: typeof records) => part.reduce((sum, r) => sum + r['loss/value_avg']!, 0) / part.length
   expect(average(records.slice(-5))).toBeLessThan(0.7 * average(records.slice(0, 2)))
-  const off = (r: (typeof records)[number]) => Math.abs(r['critic/values/mean']! - r['critic/returns/mean']!)
-  expect(off(records[0]!)).toBeGreaterThan(0.3)
-  expect(off(records.at(-1)!)).toBeLessThan(0.2)
+  // One step has 12 completions: their mean alone moves by more than the critic is off.
+  const off = (part: typeof records) =>
+    Math.abs(part.reduce((sum, r) => sum + r['critic/values/mean']! - r['critic/returns/mean']!, 0) / part.length)
+  expect(off(records.slice(0, 1))).toBeGreaterThan(0.3)
+  expect(off(records.slice(-10))).toBeLessThan(0.2)
 })
 
 test('a value head has the gradient that differences say', async () => {
