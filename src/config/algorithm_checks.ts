@@ -12,6 +12,7 @@ export function algorithmChecks(config: Config): Violation[] {
   return [
     ...criticChecks(algorithm),
     ...replayChecks(config),
+    ...adapterChecks(config),
     ...lossChecks(algorithm),
     ...klChecks(algorithm),
     ...samplingChecks(algorithm, rollout.maxNewTokens),
@@ -40,6 +41,16 @@ function* replayChecks({ algorithm, methods }: Config): Generator<Violation> {
       path: ['methods'],
       expected: 'no method that replays completions with a critic',
       remedy: 'The values and returns of earlier steps are those of an earlier critic.',
+    }
+}
+
+/** The reference of a run that trains adapters is the model without them, which does not move. */
+function* adapterChecks({ algorithm, lora, model }: Config): Generator<Violation> {
+  if (lora && model.reference === null && algorithm.kl.reference !== 'frozen')
+    yield {
+      path: ['algorithm', 'kl', 'reference'],
+      expected: 'frozen with adapters',
+      remedy: 'Their reference is the model without them; name one in model.reference to have another that moves.',
     }
 }
 

@@ -139,6 +139,10 @@ describe('checks across keys', () => {
       '--set data.minPixels: expected at most data.maxPixels (50) but received 100',
     ],
     [['optimizer.warmupSteps=4'], '--set optimizer.warmupSteps: expected at most train.steps (3) but received 4'],
+    [
+      ['lora={}', 'algorithm.kl.reference=ema'],
+      '--set algorithm.kl.reference: expected frozen with adapters but received "ema"',
+    ],
     [['data.template=no place for it'], '--set data.template: expected text that contains {problem}'],
   ])('%j', (overrides, message) => {
     const found = problems(minimal, overrides)
