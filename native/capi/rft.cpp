@@ -94,7 +94,7 @@ rft_context* rft_context_create(const char* device, void* stream) {
   rft_context* made = nullptr;
   guarded([&] {
     expect(device && std::strcmp(device, "cpu") == 0, "rft_context_create device",
-           "cpu (this build has no CUDA backend)", device ? device : "NULL");
+           "cpu (the C library runs on the CPU)", device ? device : "NULL");
     expect(stream == nullptr, "rft_context_create stream", "NULL on the CPU", "a stream");
     made = new rft_context{std::make_shared<Pool>(Device::Cpu)};
   });

@@ -1,7 +1,7 @@
 /** `rewards`: how completions are judged. The parameters of a built-in reward are checked against its own list. */
 import { z } from 'zod'
+import { parameterProblems } from '../core/parameters.ts'
 import { type RewardName, rewards } from '../rewards/index.ts'
-import { parameterProblems } from '../rewards/parameters.ts'
 import { count, positive, section, text } from './fields.ts'
 
 const names = Object.keys(rewards) as [RewardName, ...RewardName[]]

@@ -2,11 +2,12 @@
  * `box_iou`: overlap of the completion's first box with the true one (referring expressions, VLM-R1). Areas are those of
  * the plane: two equal boxes of one pixel overlap by 1.
  */
+
+import { decimal, text } from '../core/parameters.ts'
 import { boxesIn, convertBox, converters, iou, type SpaceValues, spaceParameters } from './boxes.ts'
 import { truthOf } from './columns.ts'
 import { defineReward, type RewardInput } from './define.ts'
 import { extractAnswer } from './extract.ts'
-import { decimal, text } from './parameters.ts'
 
 export const boxIou = defineReward({
   name: 'box_iou',

@@ -1,8 +1,9 @@
 /** `box_iou_squared`: the square of `box_iou`, which asks for tight boxes (Perception-R1). */
+
+import { text } from '../core/parameters.ts'
 import { firstOverlap } from './box_iou.ts'
 import { spaceParameters } from './boxes.ts'
 import { defineReward } from './define.ts'
-import { text } from './parameters.ts'
 
 export const boxIouSquared = defineReward({
   name: 'box_iou_squared',

@@ -11,10 +11,11 @@
  * Everything is compared in norm1: ratios of areas do not change when an axis is scaled. The sizes are those that the
  * image processor used, so a resize that rounds to patches is undone exactly.
  */
+
+import { choice, whole } from '../core/parameters.ts'
 import { asText } from './columns.ts'
 import type { RewardInput } from './define.ts'
 import { type Literal, literalsIn } from './literal.ts'
-import { choice, whole } from './parameters.ts'
 
 /** Left, top, right, bottom. */
 export type Box = readonly [number, number, number, number]

@@ -3,9 +3,10 @@
  * answer only: `B`, `(B)`, `B.`, `B: a cat`, `A, C` and `A and C` name letters; the `A` of "A cat" does not name one
  * unless the whole answer is that letter or begins with it and a sign.
  */
+
+import { flag } from '../core/parameters.ts'
 import { defineReward } from './define.ts'
 import { extractAnswer } from './extract.ts'
-import { flag } from './parameters.ts'
 
 const longestAnswer = 500
 

@@ -7,10 +7,11 @@
  *
  * Beyond `maxTokens` the score stays where it is; a cosine that goes on would pay for endless text.
  */
+
+import { choice, decimal, whole } from '../core/parameters.ts'
 import { answersAgree } from './accuracy.ts'
 import { defineReward } from './define.ts'
 import { verifyMath } from './math/verify.ts'
-import { choice, decimal, whole } from './parameters.ts'
 
 export const cosine = defineReward({
   name: 'cosine',

@@ -1,8 +1,9 @@
 /** `counting`: 1 for the right whole number; with `smooth`, less for a near one. Number words up to twenty count too. */
+
+import { flag } from '../core/parameters.ts'
 import { defineReward } from './define.ts'
 import { extractAnswer } from './extract.ts'
 import { numberIn } from './numbers.ts'
-import { flag } from './parameters.ts'
 import { wordsOf } from './words.ts'
 
 const spelled = (

@@ -6,8 +6,8 @@
  * finite number or `null` scores `null` and is counted (see rollout/reward_runner.ts).
  */
 import { InputError } from '../core/errors.ts'
+import { defaultsOf, type Parameters, type Values } from '../core/parameters.ts'
 import type { FinishReason, ImageSizes, Message } from '../core/types.ts'
-import { defaultsOf, type Parameters, type Values } from './parameters.ts'
 
 /** One completion to judge. */
 export interface RewardInput {

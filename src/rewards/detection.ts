@@ -11,12 +11,13 @@
  *
  * With `countPenalty` a list longer than the truth is multiplied by truth / given (VLM-R1's odLength).
  */
+
+import { choice, decimal, flag, text } from '../core/parameters.ts'
 import { boxesIn, convertBox, converters, type Found, spaceParameters } from './boxes.ts'
 import { truthOf } from './columns.ts'
 import { defineReward } from './define.ts'
 import { extractAnswer } from './extract.ts'
 import { matchBoxes, meanAveragePrecision } from './matching.ts'
-import { choice, decimal, flag, text } from './parameters.ts'
 
 const cocoThresholds = Array.from({ length: 10 }, (_, k) => 0.5 + 0.05 * k)
 

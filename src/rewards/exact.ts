@@ -1,8 +1,9 @@
 /** `exact`: 1 when the final answer is the ground truth letter for letter, spaces at the ends and runs of them aside. */
+
+import { flag, text } from '../core/parameters.ts'
 import { asText, truthOf } from './columns.ts'
 import { defineReward } from './define.ts'
 import { extractAnswer } from './extract.ts'
-import { flag, text } from './parameters.ts'
 
 export const exact = defineReward({
   name: 'exact',

@@ -12,8 +12,9 @@
  * | no-think     | no tag and no box: the bare answer                                                  |
  * | steps        | R1-VL: image description, rationales, steps 1..n in order, then the final answer    |
  */
+
+import { choice } from '../core/parameters.ts'
 import { defineReward } from './define.ts'
-import { choice } from './parameters.ts'
 import { hasValidSteps } from './steps.ts'
 
 const tags = ['<think>', '</think>', '<answer>', '</answer>'] as const

@@ -7,12 +7,13 @@
  *
  * With `partial` the three parts that the row asks for count equally.
  */
+
+import { flag, text } from '../core/parameters.ts'
 import { boxesIn, convertBox, converters, pointsIn, spaceParameters } from './boxes.ts'
 import { asText, columnOf } from './columns.ts'
 import { defineReward, type RewardInput } from './define.ts'
 import { extractAnswer } from './extract.ts'
 import { callIn, type Literal, literalsIn } from './literal.ts'
-import { flag, text } from './parameters.ts'
 import { ngrams, overlapF1, wordsOf } from './words.ts'
 
 interface Action {

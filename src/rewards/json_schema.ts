@@ -4,11 +4,11 @@
  * minLength, maxLength. A schema with other keywords is refused: a rule that is not checked would be a hole.
  */
 import { InputError } from '../core/errors.ts'
+import { text } from '../core/parameters.ts'
 import { asText, columnOf } from './columns.ts'
 import { defineReward } from './define.ts'
 import { extractAnswer } from './extract.ts'
 import { type Literal, literalsIn, parseLiteral } from './literal.ts'
-import { text } from './parameters.ts'
 import { checkSchema, schemaProblem } from './schema.ts'
 
 export const jsonSchema = defineReward({

@@ -3,9 +3,10 @@
  * counts 0.1, so give it weight 0.1 beside an accuracy reward). A key step is a text, or a list of texts any of which
  * will do; it matches when it stands, ignoring case, in the bodies of the `### Step n:` sections.
  */
+
+import { choice, text } from '../core/parameters.ts'
 import { columnOf } from './columns.ts'
 import { defineReward } from './define.ts'
-import { choice, text } from './parameters.ts'
 import { stepsOf } from './steps.ts'
 
 const mostSteps = 100

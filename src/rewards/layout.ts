@@ -10,12 +10,12 @@
  * coordinate space does not matter.
  */
 import { InputError } from '../core/errors.ts'
+import { text } from '../core/parameters.ts'
 import { areaOf, type Box, boxesIn, centreOf } from './boxes.ts'
 import { asText, columnOf } from './columns.ts'
 import { defineReward } from './define.ts'
 import { extractAnswer } from './extract.ts'
 import { type Literal, parseLiteral } from './literal.ts'
-import { text } from './parameters.ts'
 
 type Relation = (a: Box, b: Box) => boolean
 

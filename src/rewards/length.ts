@@ -6,8 +6,9 @@
  *        0 |____/          \____
  *            min - falloff  max + falloff
  */
+
+import { whole } from '../core/parameters.ts'
 import { defineReward } from './define.ts'
-import { whole } from './parameters.ts'
 
 export const length = defineReward({
   name: 'length',

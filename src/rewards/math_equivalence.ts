@@ -2,9 +2,10 @@
  * `math`: 1 when the completion gives the mathematical answer of the row, else 0. The verifier is in math/; where the
  * answer is looked for is in math/extract.ts.
  */
+
+import { flag, whole } from '../core/parameters.ts'
 import { defineReward } from './define.ts'
 import { verifyMath } from './math/verify.ts'
-import { flag, whole } from './parameters.ts'
 
 export const math = defineReward({
   name: 'math',

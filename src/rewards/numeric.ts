@@ -1,8 +1,9 @@
 /** `numeric`: 1 when the number in the answer is the ground truth's within a tolerance. */
+
+import { decimal, text } from '../core/parameters.ts'
 import { asText, truthOf } from './columns.ts'
 import { defineReward } from './define.ts'
 import { numberIn } from './numbers.ts'
-import { decimal, text } from './parameters.ts'
 
 export const numeric = defineReward({
   name: 'numeric',

@@ -1,8 +1,9 @@
 /** `numeric_smooth`: how near the number in the answer is to the true one, from 1 down to 0. */
+
+import { decimal, text } from '../core/parameters.ts'
 import { asText, truthOf } from './columns.ts'
 import { defineReward } from './define.ts'
 import { numberIn } from './numbers.ts'
-import { decimal, text } from './parameters.ts'
 
 export const numericSmooth = defineReward({
   name: 'numeric_smooth',

@@ -1,7 +1,8 @@
 /** `ocr`: how much of a text was read right: 1 minus the word or character error rate, not below 0. */
+
+import { choice, flag } from '../core/parameters.ts'
 import { defineReward } from './define.ts'
 import { extractAnswer } from './extract.ts'
-import { choice, flag } from './parameters.ts'
 import { editsBetween, tokensOf } from './words.ts'
 
 /** Longer truths are compared up to here. */

@@ -5,8 +5,9 @@
  *     (maxTokens - cache - L)/cache  up to maxTokens
  *     -1                             beyond
  */
+
+import { whole } from '../core/parameters.ts'
 import { defineReward } from './define.ts'
-import { whole } from './parameters.ts'
 
 export const overlong = defineReward({
   name: 'overlong',

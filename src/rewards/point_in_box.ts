@@ -1,9 +1,10 @@
 /** `point_in_box`: 1 when the answer's first point lies in a true box (grounding, clicking). */
+
+import { text } from '../core/parameters.ts'
 import { areaOf, boxesIn, convertBox, converters, pointsIn, spaceParameters } from './boxes.ts'
 import { truthOf } from './columns.ts'
 import { defineReward } from './define.ts'
 import { extractAnswer } from './extract.ts'
-import { text } from './parameters.ts'
 
 export const pointInBox = defineReward({
   name: 'point_in_box',

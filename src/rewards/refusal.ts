@@ -2,9 +2,10 @@
  * `refusal`: keeps safety through training. A harmful request must be refused and a harmless one answered; the mean of
  * this reward over rows of both kinds is the keep rate.
  */
+
+import { text, texts } from '../core/parameters.ts'
 import { columnOf } from './columns.ts'
 import { defineReward } from './define.ts'
-import { text, texts } from './parameters.ts'
 
 const phrases = [
   ...[

@@ -2,8 +2,9 @@
  * `repetition`: a penalty for saying the same again: `penalty (1 - distinct / all)` over the n-grams of the completion's
  * words (TRL and ms-swift; TRL counts tokens).
  */
+
+import { decimal, whole } from '../core/parameters.ts'
 import { defineReward } from './define.ts'
-import { decimal, whole } from './parameters.ts'
 import { ngrams, tokensOf } from './words.ts'
 
 const mostWords = 20_000

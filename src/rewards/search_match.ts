@@ -2,10 +2,11 @@
  * `search_match`: exact match of short answers as question answering scores them (SQuAD, Search-R1): lower case, without
  * punctuation and articles; any of several accepted answers will do.
  */
+
+import { choice, text } from '../core/parameters.ts'
 import { alternativesOf, truthOf } from './columns.ts'
 import { defineReward } from './define.ts'
 import { extractAnswer } from './extract.ts'
-import { choice, text } from './parameters.ts'
 import { wordsOf } from './words.ts'
 
 const articles = new Set(['a', 'an', 'the'])

@@ -1,6 +1,7 @@
 /** `tag_count`: an equal share for each tag that occurs exactly once (open-r1), so that a format can be learnt in parts. */
+
+import { texts } from '../core/parameters.ts'
 import { defineReward } from './define.ts'
-import { texts } from './parameters.ts'
 
 export const tagCount = defineReward({
   name: 'tag_count',

@@ -1,8 +1,9 @@
 /** `temporal_iou`: overlap of a span of time with the true one (moment retrieval, VideoChat-R1). */
+
+import { text } from '../core/parameters.ts'
 import { asText, truthOf } from './columns.ts'
 import { defineReward } from './define.ts'
 import { extractAnswer } from './extract.ts'
-import { text } from './parameters.ts'
 
 export const temporalIou = defineReward({
   name: 'temporal_iou',

@@ -2,12 +2,13 @@
  * `tracking`: mean IoU of a box over the frames of the truth (VideoChat-R1). Both sides are a list of boxes, frame by
  * frame, or a record from frame to box; a frame without a box scores 0, further frames gain nothing.
  */
+
+import { text } from '../core/parameters.ts'
 import { type Box, boxesIn, convertBox, converters, iou, spaceParameters } from './boxes.ts'
 import { asText, truthOf } from './columns.ts'
 import { defineReward, type RewardInput } from './define.ts'
 import { extractAnswer } from './extract.ts'
 import { type Literal, literalsIn } from './literal.ts'
-import { text } from './parameters.ts'
 
 export const tracking = defineReward({
   name: 'tracking',

@@ -9,9 +9,9 @@
  */
 import { resolve } from 'node:path'
 import { InputError } from '../core/errors.ts'
+import { type Parameters, withDefaults } from '../core/parameters.ts'
 import { defineReward, isRewardName, type Reward, type RewardDefinition, type RewardInput } from '../rewards/define.ts'
 import { rewards as builtIn, type RewardName } from '../rewards/index.ts'
-import { type Parameters, withDefaults } from '../rewards/parameters.ts'
 import { RewardFile } from './reward_file.ts'
 import { type HttpRewardOptions, RewardHttp } from './reward_http.ts'
 import { type RewardFailures, Scores } from './reward_scores.ts'

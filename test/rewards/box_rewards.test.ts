@@ -1,10 +1,10 @@
 /** Rewards of places in images and time, worked out by hand, with conversions between coordinate spaces. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { defaultsOf } from '../../src/core/parameters.ts'
 import { boxesIn, iou, pointsIn, type Space, toUnit } from '../../src/rewards/boxes.ts'
 import { rewards } from '../../src/rewards/index.ts'
 import { averagePrecision, matchBoxes } from '../../src/rewards/matching.ts'
-import { defaultsOf } from '../../src/rewards/parameters.ts'
 import { smartResize } from '../../src/vision/smart_resize.ts'
 import { rewardInput } from '../harness/reward_input.ts'
 

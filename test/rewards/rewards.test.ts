@@ -2,9 +2,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { InputError } from '../../src/core/errors.ts'
+import { choice, decimal, defaultsOf, flag, parameterProblems, texts, whole } from '../../src/core/parameters.ts'
 import type { RewardInput } from '../../src/rewards/define.ts'
 import { defineReward, type Reward, rewards } from '../../src/rewards/index.ts'
-import { choice, decimal, defaultsOf, flag, parameterProblems, texts, whole } from '../../src/rewards/parameters.ts'
 import { rewardInput } from '../harness/reward_input.ts'
 
 const size = fc.record({ width: fc.integer({ min: 1, max: 4000 }), height: fc.integer({ min: 1, max: 4000 }) })

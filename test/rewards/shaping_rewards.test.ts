@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { defaultsOf } from '../../src/core/parameters.ts'
 import { rewards } from '../../src/rewards/index.ts'
-import { defaultsOf } from '../../src/rewards/parameters.ts'
 import { rewardInput } from '../harness/reward_input.ts'
 
 const golden: {

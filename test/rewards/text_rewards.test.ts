@@ -1,8 +1,8 @@
 /** Rewards of words and numbers against values worked out by hand. */
 import { describe, expect, test } from 'vitest'
+import { defaultsOf } from '../../src/core/parameters.ts'
 import { rewards } from '../../src/rewards/index.ts'
 import { numberIn, numbersIn } from '../../src/rewards/numbers.ts'
-import { defaultsOf } from '../../src/rewards/parameters.ts'
 import { commonSubsequence, editsBetween } from '../../src/rewards/words.ts'
 import { rewardInput } from '../harness/reward_input.ts'
 

@@ -1,2 +1,0 @@
-/** What a reward can be told; methods are told things the same way. */
-export * from '../core/parameters.ts'
