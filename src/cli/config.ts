@@ -57,7 +57,8 @@ async function explainKey(key: string, options: { config?: string; set?: string[
 function describe(doc: KeyDoc, style: Style): string {
   const value = doc.required ? 'none, it is required' : show(doc.default)
   const entries = doc.keys.length > 0 ? `\n  entries  ${doc.keys.join(', ')}` : ''
-  return `${style('bold', doc.key)}\n  ${doc.about}\n  type     ${doc.type}${entries}\n  default  ${value}\n`
+  const about = doc.about.replaceAll('\n', '\n  ')
+  return `${style('bold', doc.key)}\n  ${about}\n  type     ${doc.type}${entries}\n  default  ${value}\n`
 }
 
 const show = (value: unknown) => (value === undefined ? 'none' : JSON.stringify(value))

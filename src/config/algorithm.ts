@@ -139,7 +139,7 @@ export const algorithmSection = section(
       .enum(presetNames)
       .nullable()
       .default(null)
-      .describe(`Settings of a paper or of another trainer; your own keys win. ${presetSummary}`),
+      .describe(`Settings of a paper or of another trainer; your own keys win.\n${presetSummary}`),
     trainer: z
       .enum(['grpo', 'ppo', 'sft'])
       .default('grpo')

@@ -122,10 +122,10 @@ export const presets = {
 export type PresetName = keyof typeof presets
 export const presetNames = Object.keys(presets) as [PresetName, ...PresetName[]]
 
-/** One sentence per preset, for `rft config explain algorithm.preset`. */
+/** One line per preset, for `rft config explain algorithm.preset`. */
 export const presetSummary = Object.entries(presets)
-  .map(([name, { source }]) => `${name}: ${source}.`)
-  .join(' ')
+  .map(([name, { source }]) => `${name.padEnd(11)} ${source}`)
+  .join('\n')
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -182,7 +182,7 @@ export const trl: ImportStyle = {
   ],
   needless: [
     [
-      'the engine computes in 32-bit floats today',
+      'bf16 on CUDA, 32-bit floats on the CPU (model.dtype)',
       ['bf16', 'fp16', 'tf32', 'torch_dtype', 'dtype', 'model_init_kwargs.*', 'cast_lm_head_to_fp32'],
     ],
     [
