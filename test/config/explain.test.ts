@@ -42,7 +42,7 @@ describe('explain', () => {
   it('documents every key', () => {
     const keys = leafKeys()
     expect(keys.length).toBeGreaterThan(50)
-    for (const key of keys) expect(explain(key).about, key).toMatch(/^[A-Z0-9a-z].{8,}$/)
+    for (const key of keys) expect(explain(key).about, key).toMatch(/^[A-Z0-9a-z].{8,}$/s)
   })
 
   it('suggests the key that was meant', () => {
