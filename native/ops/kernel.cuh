@@ -79,7 +79,8 @@ bool packable(int64_t width, size_t element, const P*... p) {
   return width % int64_t(16 / element) == 0 && ((reinterpret_cast<uintptr_t>(p) % 16 == 0) && ...);
 }
 
-__device__ __forceinline__ float warp_sum(float x) {
+template <class T>
+__device__ __forceinline__ T warp_sum(T x) {
 #pragma unroll
   for (int d = 16; d > 0; d /= 2) x += __shfl_xor_sync(kFullWarp, x, d);
   return x;
@@ -90,17 +91,17 @@ __device__ __forceinline__ float warp_max(float x) {
   return x;
 }
 
-// The sum over a block of Threads threads, given to all of them; `partial` is shared memory for Threads / 32 floats,
+// The sum over a block of Threads threads, given to all of them; `partial` is shared memory for Threads / 32 values,
 // free again after the next barrier.
-template <int Threads>
-__device__ __forceinline__ float block_sum(float x, float* partial) {
+template <int Threads, class T>
+__device__ __forceinline__ T block_sum(T x, T* partial) {
   x = warp_sum(x);
   if constexpr (Threads == 32) return x;
   else {
     __syncthreads();
     if (threadIdx.x % kWarp == 0) partial[threadIdx.x / kWarp] = x;
     __syncthreads();
-    float sum = 0.0f;
+    T sum = 0;
 #pragma unroll
     for (int w = 0; w < Threads / 32; ++w) sum += partial[w];
     return sum;

@@ -6,12 +6,6 @@
 
 namespace rft::cuda {
 
-__device__ __forceinline__ double warp_sum(double x) {
-#pragma unroll
-  for (int d = 16; d > 0; d /= 2) x += __shfl_xor_sync(kFullWarp, x, d);
-  return x;
-}
-
 struct GroupMoments {
   double first, shift, std;  // the mean is first + shift
 };

@@ -42,11 +42,6 @@ struct Block {
   }
 };
 
-template <class Objective, class = void>
-struct TakesImportance : std::false_type {};
-template <class Objective>
-struct TakesImportance<Objective, std::void_t<decltype(Objective::kTakesImportance)>> : std::true_type {};
-
 template <class T>
 RFT_HOST_DEVICE void widen(const T* column, int64_t begin, int64_t count, double absent, double* out) {
   if (column)
@@ -79,7 +74,7 @@ RFT_HOST_DEVICE void load_pass(const PolicyLossColumns& in, int64_t begin, int64
     block.selected[j] = block.selected[j] != 0.0 ? 1.0 : 0.0;
     block.factor[j] = block.factor[j] == 0.0 ? 0.0 : block.advantage[j] >= 0.0 ? 1.0 : kept;
   }
-  if (!TakesImportance<Objective>::value && in.importance)
+  if (!kTakesImportance<Objective> && in.importance)
     for (int64_t j = 0; j < count; ++j) block.factor[j] *= block.importance[j];
   if (Objective::kLevel == Level::Token && in.old_logp)
     for (int64_t j = 0; j < count; ++j) block.ratio[j] = exp_both(block.delta[j]).value;
@@ -300,7 +295,9 @@ void rows(const Objective& objective, int64_t n, const PolicyLossColumns& in, co
   });
 }
 
-void check(int64_t n, const PolicyLossColumns& in, const PolicyLossParams& params) {
+}  // namespace
+
+void check_policy_loss(int64_t n, const PolicyLossColumns& in, const PolicyLossParams& params) {
   if (n == 0) return;
   expect(!in.ref_logp || in.kl_coef, "policy_loss klCoef", "a value per token beside refLogp", "none");
   if (!needs_sequences(params)) return;
@@ -315,15 +312,13 @@ void check(int64_t n, const PolicyLossColumns& in, const PolicyLossParams& param
          "policy_loss sampledLogp", "the sampler's log-probs for the off-policy mask", "none");
 }
 
-}  // namespace
-
 bool needs_sequences(const PolicyLossParams& params) {
   return params.off_policy_threshold < std::numeric_limits<double>::infinity() ||
          std::visit([](const auto& o) { return std::decay_t<decltype(o)>::kLevel != Level::Token; }, params.objective);
 }
 
 void policy_loss(int64_t n, const PolicyLossColumns& in, const PolicyLossParams& params, const PolicyLossResult& out) {
-  check(n, in, params);
+  check_policy_loss(n, in, params);
   if (n == 0) return;
   std::visit([&](const auto& objective) { rows(objective, n, in, params, out); }, params.objective);
 }

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 #include <variant>
 
 #include "ops/policy_loss/cispo.h"
@@ -53,8 +54,14 @@ struct PolicyLossResult {
   uint8_t* clipped;  // 0 no, 1 at the low bound, 2 at the high bound, 3 at the dual bound or the cap
 };
 
+// Whether the sampler's importance weight enters the objective's own formula, rather than multiplying its loss.
+template <class Objective>
+constexpr bool kTakesImportance = std::is_same_v<Objective, Vespo>;
+
 bool needs_sequences(const PolicyLossParams& params);
-// Throws when sequences are needed and absent.
+// Throws when a column that these parameters need is absent, or sequences are no offsets from 0 to n. Host columns.
+void check_policy_loss(int64_t n, const PolicyLossColumns& in, const PolicyLossParams& params);
+// Checks its input.
 void policy_loss(int64_t n, const PolicyLossColumns& in, const PolicyLossParams& params, const PolicyLossResult& out);
 
 }  // namespace rft::ops

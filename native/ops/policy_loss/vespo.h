@@ -13,7 +13,6 @@ namespace rft::ops {
 
 struct Vespo {
   static constexpr Level kLevel = Level::SequenceSum;
-  static constexpr bool kTakesImportance = true;
   struct Shared {
     double positive, negative;  // phi for A >= 0 and A < 0
   };

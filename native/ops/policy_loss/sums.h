@@ -1,0 +1,58 @@
+// What metrics need of a policy loss: sums over each completion, in double, so that no column leaves the device.
+#pragma once
+#include <cstdint>
+
+#include "base/host_device.h"
+
+namespace rft::ops {
+
+// (N) each. Flag: uint8_t on the CPU, int32_t on CUDA.
+template <class Flag>
+struct SummedColumns {
+  const float *loss, *kl;  // what policy_loss gave
+  const Flag* clipped;
+  const float* weights;
+  const uint8_t* keep;           // nullptr = all
+  const float* entropy_weights;  // nullptr = none
+  const float *entropy, *logp;   // of the forward pass
+  const float* sampled_logp;     // nullptr: no difference is reported
+  const int32_t* sequences;      // (sequence_count + 1) offsets of the completions
+  int64_t sequence_count;
+};
+
+struct PolicyLossSums {
+  double loss;            // weight x loss
+  double bonus;           // entropy weight x entropy
+  double kl;              // the estimate against the reference
+  double entropy;         // of rows that have a policy loss
+  double difference;      // |logp - sampled|
+  double difference_max;  // NaN when one of them is
+  int32_t entropy_rows;
+  int32_t low, high;  // rows clipped at that bound
+
+  template <class Flag>
+  RFT_HOST_DEVICE void add(const SummedColumns<Flag>& in, int64_t i) {
+    loss += double(in.weights[i]) * double(in.loss[i]);
+    if (in.entropy_weights != nullptr) bonus += double(in.entropy_weights[i]) * double(in.entropy[i]);
+    kl += double(in.kl[i]);
+    if (in.weights[i] > 0.0f && (in.keep == nullptr || in.keep[i] != 0)) {
+      entropy += double(in.entropy[i]);
+      ++entropy_rows;
+    }
+    if (in.sampled_logp != nullptr) {
+      const double signed_difference = double(in.logp[i]) - double(in.sampled_logp[i]);
+      const double size = signed_difference < 0.0 ? -signed_difference : signed_difference;
+      difference += size;
+      difference_max = larger(difference_max, size);
+    }
+    low += in.clipped[i] == 1;
+    high += in.clipped[i] == 2;
+  }
+  // NaN if either is.
+  RFT_HOST_DEVICE static double larger(double a, double b) { return b > a || b != b ? b : a; }
+};
+
+// sums (sequence_count): one entry a completion, its rows in order.
+void policy_loss_sums(const SummedColumns<uint8_t>& in, PolicyLossSums* sums);
+
+}  // namespace rft::ops
