@@ -134,11 +134,16 @@ function describeRow({ id, messages, images, answer, target }: Row): string {
   const lines = [
     id,
     ...messages.map((message) => `  ${message.role}: ${messageText(message)}`),
-    ...images.map((image) => `  image: ${'bytes' in image ? `${image.bytes.length} bytes` : image.path}`),
+    ...images.map((image) => `  image: ${describeImage(image)}`),
     ...(answer === null ? [] : [`  answer: ${answer}`]),
     ...(target === null ? [] : [`  target: ${target}`]),
   ]
   return `${lines.join('\n')}\n`
+}
+
+function describeImage(image: ImageRef): string {
+  if ('bytes' in image) return `${image.bytes.length} bytes`
+  return 'stored' in image ? `${image.stored.size} bytes` : image.path
 }
 
 function messageText({ content }: Message): string {

@@ -11,8 +11,17 @@ export interface Message {
   content: string | ContentPart[]
 }
 
+/** Bytes that stay in the file of their dataset until they are asked for. */
+export interface StoredBytes {
+  /** Their place: equal keys have equal bytes. */
+  readonly key: string
+  readonly size: number
+  /** @throws InputError when the file can no longer be read. */
+  read(): Promise<Uint8Array>
+}
+
 /** Where an image's encoded bytes come from. Relative paths are resolved by the data reader. */
-export type ImageRef = { path: string } | { bytes: Uint8Array; path?: string }
+export type ImageRef = { path: string } | { bytes: Uint8Array; path?: string } | { stored: StoredBytes; path?: string }
 
 /** One dataset row after its format was read. */
 export interface Row {

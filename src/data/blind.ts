@@ -30,7 +30,8 @@ export async function blindRows(rows: readonly Row[]): Promise<Row[]> {
 
 async function sizeOf(image: ImageRef, where: string): Promise<{ width: number; height: number }> {
   try {
-    return await sharp('bytes' in image ? image.bytes : image.path).metadata()
+    const source = 'stored' in image ? await image.stored.read() : 'bytes' in image ? image.bytes : image.path
+    return await sharp(source).metadata()
   } catch (cause) {
     throw new InputError(where, 'a readable image', 'path' in image ? image.path : 'bytes', (cause as Error).message)
   }

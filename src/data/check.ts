@@ -68,7 +68,7 @@ function countImages(messages: readonly Message[]): number {
 }
 
 function imagePaths({ images }: Row): string[] {
-  return images.flatMap((image) => ('bytes' in image ? [] : [image.path]))
+  return images.flatMap((image) => ('bytes' in image || 'stored' in image ? [] : [image.path]))
 }
 
 async function missingFiles(paths: ReadonlySet<string>): Promise<Set<string>> {

@@ -2,6 +2,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { InputError } from '../core/errors.ts'
+import type { StoredBytes } from '../core/types.ts'
 import type { RawRow } from './formats/index.ts'
 import { readLines } from './lines.ts'
 import { readParquet } from './parquet.ts'
@@ -11,6 +12,8 @@ export interface PlacedRow {
   where: string
   /** The row, or why it is none. */
   raw: RawRow | InputError
+  /** A way to leave bytes of the row in the file; absent: they can only be kept. */
+  stored?: (bytes: Uint8Array) => StoredBytes | null
 }
 
 const defaultMaxLineBytes = 64 * 2 ** 20

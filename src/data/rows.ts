@@ -1,7 +1,7 @@
 /** Reads datasets: files, folders and hub sets of rows in any format of formats/. */
 import { isAbsolute, resolve } from 'node:path'
 import { InputError } from '../core/errors.ts'
-import type { ImageRef, Row } from '../core/types.ts'
+import type { ImageRef, Row, StoredBytes } from '../core/types.ts'
 import { detectFormat, type FormatName, formats, type RawRow } from './formats/index.ts'
 import { rawRows } from './raw_rows.ts'
 import { resolveSources } from './sources.ts'
@@ -14,6 +14,8 @@ export interface ReadOptions extends PromptTemplate {
   imageRoot?: string | null
   /** Longest line of JSONL; default 64 MiB (rows may hold images as base64). */
   maxLineBytes?: number
+  /** Bytes of images embedded in parquet that are kept per source; the others are read again when needed. Default 1 GiB. */
+  embeddedImageBytes?: number
   /** Takes the rows that cannot be read, which are left out then; absent: the first of them is thrown. */
   onProblem?: (problem: InputError) => void
 }
@@ -27,12 +29,16 @@ export interface ReadOptions extends PromptTemplate {
  * for await (const row of readRows('data/train.jsonl')) console.log(row.id, row.answer)
  */
 export async function* readRows(spec: string, options: ReadOptions = {}): AsyncGenerator<Row> {
+  let room = options.embeddedImageBytes ?? 2 ** 30
   for (const { file, root } of await resolveSources(spec)) {
     const imageRoot = options.imageRoot ? resolve(options.imageRoot) : root
-    for await (const { where, raw } of rawRows(file, options.maxLineBytes)) {
+    for await (const { where, raw, stored } of rawRows(file, options.maxLineBytes)) {
       try {
         if (raw instanceof InputError) throw raw
-        yield readRow(raw, where, imageRoot, options)
+        const row = readRow(raw, where, imageRoot, options)
+        room -= embeddedBytes(row)
+        if (room < 0 && stored) row.images = row.images.map((image) => leaveInFile(image, stored))
+        yield row
       } catch (error) {
         if (!options.onProblem || !(error instanceof InputError)) throw error
         options.onProblem(error)
@@ -74,6 +80,14 @@ export function readRow(raw: RawRow, where: string, imageRoot: string, options: 
 }
 
 function resolveImage(image: ImageRef, root: string): ImageRef {
-  if ('bytes' in image) return image
+  if ('bytes' in image || 'stored' in image) return image
   return { path: isAbsolute(image.path) ? image.path : resolve(root, image.path) }
+}
+
+const embeddedBytes = ({ images }: Row): number =>
+  images.reduce((sum, image) => sum + ('bytes' in image ? image.bytes.length : 0), 0)
+
+function leaveInFile(image: ImageRef, stored: (bytes: Uint8Array) => StoredBytes | null): ImageRef {
+  const found = 'bytes' in image ? stored(image.bytes) : null
+  return found ? { stored: found, ...(image.path === undefined ? {} : { path: image.path }) } : image
 }

@@ -61,5 +61,7 @@ export function resizedSize([, h, w]: ProcessedImage['grid'], { patchSize }: Pro
   return { width: w * patchSize, height: h * patchSize }
 }
 
-const keyOf = (ref: ImageRef): string =>
-  'bytes' in ref ? createHash('sha256').update(ref.bytes).digest('base64url') : ref.path
+function keyOf(ref: ImageRef): string {
+  if ('bytes' in ref) return createHash('sha256').update(ref.bytes).digest('base64url')
+  return 'stored' in ref ? ref.stored.key : ref.path
+}

@@ -1,15 +1,15 @@
 /** Where a run reports to: its metrics and samples files, its report, and the sinks the caller added. */
 
-import { readFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import type { Config } from '../config/schema.ts'
-import type { Group, ImageRef, Message, Row } from '../core/types.ts'
+import type { Group, Message, Row } from '../core/types.ts'
 import { writeCompletions } from '../metrics/completions.ts'
 import { jsonlSink } from '../metrics/jsonl.ts'
 import { type SamplesWriter, samplesWriter } from '../metrics/samples.ts'
 import { openSinks } from '../metrics/sinks.ts'
 import type { MetricsRecord, MetricsSink } from '../metrics/types.ts'
 import { writeReport } from '../report/write.ts'
+import { readImageBytes } from '../vision/index.ts'
 import type { Evaluation } from './evaluate.ts'
 import type { Metrics } from './step_metrics.ts'
 import type { StepReport } from './update.ts'
@@ -127,14 +127,11 @@ export class RunLog {
       advantage: advantageOf(i),
       finish,
     }))
-    const images = await Promise.all(row.images.map(imageBytes))
+    const images = await Promise.all(row.images.map((image) => readImageBytes(image, row.id)))
     const problem = problemOf(row)
     this.samples.write({ step, id: row.id, problem, answer: row.answer, completions }, images)
   }
 }
-
-const imageBytes = async (image: ImageRef): Promise<Uint8Array> =>
-  'bytes' in image ? image.bytes : readFile(image.path)
 
 const problemOf = (row: Row) => row.messages.map(messageText).join('\n')
 

@@ -55,8 +55,7 @@ export async function imageSize(
   limits: ImageLimits = defaultImageLimits,
 ): Promise<{ width: number; height: number }> {
   const name = describe(ref, where)
-  if (!('bytes' in ref)) await checkFile(ref.path, name)
-  const meta = await readMetadata('bytes' in ref ? ref.bytes : ref.path, name)
+  const meta = await readMetadata(await headerSource(ref, name), name)
   checkHeader(meta, name, limits)
   return meta.autoOrient
 }
@@ -72,8 +71,20 @@ export async function readImageBytes(ref: ImageRef, where: string, limits = defa
     limit(ref.bytes.length)
     return ref.bytes
   }
+  if ('stored' in ref) {
+    limit(ref.stored.size)
+    return ref.stored.read()
+  }
   limit((await checkFile(ref.path, name)).size)
   return readFile(ref.path)
+}
+
+/** What the header is read from: bytes, or a file's path, of which only the beginning is read. */
+async function headerSource(ref: ImageRef, name: string): Promise<Uint8Array | string> {
+  if ('bytes' in ref) return ref.bytes
+  if ('stored' in ref) return ref.stored.read()
+  await checkFile(ref.path, name)
+  return ref.path
 }
 
 async function checkFile(path: string, name: string) {

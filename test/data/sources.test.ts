@@ -5,6 +5,7 @@ import path from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { checkRows, loadRows } from '../../src/data/index.ts'
+import { imageSize, readImageBytes } from '../../src/vision/index.ts'
 
 const fixtures = path.join(import.meta.dirname, '../fixtures/data')
 let dir: string
@@ -49,6 +50,25 @@ describe('parquet files that the datasets library wrote', () => {
     expect(rows[0]).toMatchObject({ answer, images: [{ bytes: expect.any(Uint8Array) }] })
     expect(rows[0]!.messages.at(-1)!.content).toContainEqual({ type: 'image' })
     expect((await checkRows(rows)).problems).toEqual([])
+  })
+  test('images past the limit stay in the file and come out of it as they went in, in any order', async () => {
+    const folder = path.join(fixtures, 'geo')
+    const kept = await loadRows([folder])
+    const left = await loadRows([folder], { embeddedImageBytes: 0 })
+    const refs = left.flatMap(({ images }) => images)
+    expect(refs.map((ref) => 'stored' in ref)).toEqual([true, true, true])
+    expect(new Set(refs.map((ref) => 'stored' in ref && ref.stored.key)).size).toBe(3)
+    const bytes = await Promise.all([...refs].reverse().map((ref) => readImageBytes(ref, 'row')))
+    expect(bytes.reverse()).toEqual(kept.flatMap(({ images }) => images.map((ref) => 'bytes' in ref && ref.bytes)))
+    expect(await imageSize(refs[0]!, 'row')).toMatchObject({ width: 12, height: 8 })
+    expect((await checkRows(left)).problems).toEqual([])
+  })
+  test('a file that changed after its rows were read', async () => {
+    const file = path.join(dir, 'moved.parquet')
+    cpSync(path.join(fixtures, 'clevr.parquet'), file)
+    const [row] = await loadRows([file], { embeddedImageBytes: 0 })
+    cpSync(path.join(fixtures, 'trl.parquet'), file)
+    await expect(readImageBytes(row!.images[0]!, row!.id)).rejects.toThrow(/moved\.parquet/)
   })
   test('a damaged file, and one that is no parquet', async () => {
     const file = put('bad.parquet', 'PAR1 nothing PAR1')

@@ -95,7 +95,7 @@ async function parquetItems(file: string): Promise<RawItem[]> {
 }
 
 function beside(image: ImageRef, folder: string): ImageRef {
-  if ('bytes' in image || isAbsolute(image.path)) return image
+  if ('bytes' in image || 'stored' in image || isAbsolute(image.path)) return image
   return { path: join(folder, image.path) }
 }
 
