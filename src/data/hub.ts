@@ -5,7 +5,7 @@
  * and HF_HUB_CACHE say where the cache is. What the cache holds is used when the hub cannot be asked, or when
  * HF_HUB_OFFLINE=1.
  */
-import { readFile, stat } from 'node:fs/promises'
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { InputError } from '../core/errors.ts'
@@ -13,18 +13,24 @@ import { InputError } from '../core/errors.ts'
 const defaultEndpoint = 'https://huggingface.co'
 
 /**
- * The folder of a dataset's newest snapshot, downloaded when it is not in the cache.
+ * The files of a dataset that are needed: paths in it, given all of them and the text of its card (README.md).
+ */
+export type Needed = (paths: readonly string[], card: string) => readonly string[]
+
+/**
+ * The folder of a dataset's newest snapshot, with what is needed of it downloaded where the cache does not have it.
  *
  * @param name `user/dataset`
  * @throws InputError when the hub cannot give it and the cache does not have it.
  */
-export async function downloadDataset(name: string): Promise<string> {
+export async function downloadDataset(name: string, needed: Needed): Promise<string> {
   const offline = ['1', 'true', 'yes', 'on'].includes((process.env.HF_HUB_OFFLINE ?? '').toLowerCase())
   let problem: unknown = 'offline by HF_HUB_OFFLINE'
   if (!offline) {
     try {
-      return await download(name)
+      return await download(name, needed)
     } catch (error) {
+      if (error instanceof InputError) throw error
       problem = error
     }
   }
@@ -35,20 +41,32 @@ export async function downloadDataset(name: string): Promise<string> {
   })
 }
 
-async function download(name: string): Promise<string> {
-  const { snapshotDownload } = await import('@huggingface/hub')
+async function download(name: string, needed: Needed): Promise<string> {
+  const { datasetInfo, downloadFileToCacheDir, listFiles } = await import('@huggingface/hub')
   const token = await accessToken()
-  return snapshotDownload({
-    repo: { type: 'dataset', name },
+  const hub = {
     hubUrl: (process.env.HF_ENDPOINT ?? defaultEndpoint).replace(/\/+$/, ''),
-    cacheDir: cacheFolder(),
     ...(token ? { accessToken: token } : {}),
-  })
+  }
+  const repo = { type: 'dataset', name } as const
+  const { sha: revision } = await datasetInfo({ ...hub, name, additionalFields: ['sha'], revision: 'main' })
+  const fetchFile = (path: string) => downloadFileToCacheDir({ ...hub, repo, path, revision, cacheDir: cacheFolder() })
+  const paths: string[] = []
+  for await (const { type, path } of listFiles({ ...hub, repo, recursive: true, revision }))
+    if (type === 'file') paths.push(path)
+  const card = paths.includes('README.md') ? await readFile(await fetchFile('README.md'), 'utf8') : ''
+  for (const path of needed(paths, card)) await fetchFile(path)
+  const folder = repoFolder(name)
+  await mkdir(join(folder, 'refs'), { recursive: true })
+  await writeFile(join(folder, 'refs', 'main'), revision)
+  return join(folder, 'snapshots', revision)
 }
+
+const repoFolder = (name: string) => join(cacheFolder(), `datasets--${name.replace('/', '--')}`)
 
 /** The snapshot that the cache calls `main`. */
 async function cachedSnapshot(name: string): Promise<string | null> {
-  const folder = join(cacheFolder(), `datasets--${name.replace('/', '--')}`)
+  const folder = repoFolder(name)
   const commit = await readFile(join(folder, 'refs', 'main'), 'utf8').catch(() => '')
   if (!/^[0-9a-f]{7,64}$/.test(commit.trim())) return null
   const snapshot = join(folder, 'snapshots', commit.trim())

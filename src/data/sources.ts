@@ -10,7 +10,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, resolve, sep } from 'node:path'
 import { parse } from 'yaml'
 import { InputError, show } from '../core/errors.ts'
-import { downloadDataset } from './hub.ts'
+import { downloadDataset, type Needed } from './hub.ts'
 import { rowExtensions } from './raw_rows.ts'
 
 export interface Source {
@@ -30,7 +30,7 @@ export async function resolveSources(spec: string): Promise<Source[]> {
   const kind = whole ?? (await kindOf(path))
   if (kind === 'folder') return folderSources(path, split)
   if (kind === 'file') return fileSource(path, split)
-  if (isHubName(path)) return folderSources(await downloadDataset(path), split)
+  if (isHubName(path)) return folderSources(await downloadDataset(path, filesNeeded(path, split)), split)
   throw new InputError(
     path,
     'an existing file or dataset folder',
@@ -60,8 +60,23 @@ async function folderSources(folder: string, split: string | null): Promise<Sour
   const files = await rowFiles(root)
   if (files.some((file) => file.endsWith('.arrow')) && !files.some(isRowFile))
     throw new InputError(folder, 'parquet, JSON or JSONL files', 'Arrow files', 'Save it again with to_parquet.')
-  const rows = files.filter(isRowFile)
-  const splits = (await declaredSplits(root, rows)) ?? groupBySplit(root, rows)
+  const card = await readFile(join(root, 'README.md'), 'utf8').catch(() => '')
+  const paths = files.filter(isRowFile).map((file) => file.slice(root.length + 1))
+  return filesOfSplit(paths, card, folder, split).map((path) => ({ file: join(root, path), root }))
+}
+
+/** The files that rows of a split of a hub dataset need: when images are embedded in parquet, only that split's. */
+function filesNeeded(name: string, split: string | null): Needed {
+  return (paths, card) => {
+    const rows = paths.filter((path) => isRowFile(path) && !notRows.has(basename(path)) && !path.startsWith('.'))
+    const embedded = rows.length > 0 && rows.every((path) => path.toLowerCase().endsWith('.parquet'))
+    return embedded ? filesOfSplit(rows, card, name, split) : paths
+  }
+}
+
+/** @throws InputError for a split that a dataset has not. */
+function filesOfSplit(paths: readonly string[], card: string, folder: string, split: string | null): string[] {
+  const splits = declaredSplits(paths, card) ?? groupBySplit(paths)
   const names = [...splits.keys()]
   if (names.length === 0) throw new InputError(folder, 'a dataset folder', 'no parquet, JSON or JSONL file in it')
   const wanted = split ?? (splits.has('train') || names.length > 1 ? 'train' : names[0]!)
@@ -70,7 +85,7 @@ async function folderSources(folder: string, split: string | null): Promise<Sour
     const remedy = `It has ${names.slice(0, 10).map(show).join(', ')}: write ${folder}@${names[0]}.`
     throw new InputError(`${folder}@${wanted}`, 'a split of this dataset', wanted, remedy)
   }
-  return found.map((file) => ({ file, root }))
+  return found
 }
 
 const isRowFile = (file: string) => rowExtensions.some((extension) => file.toLowerCase().endsWith(extension))
@@ -97,11 +112,11 @@ async function rowFiles(root: string): Promise<string[]> {
 }
 
 /** `train-00000-of-00002.parquet`, `train.jsonl` and `train/part-3.parquet` belong to train. */
-function groupBySplit(root: string, files: readonly string[]): Map<string, string[]> {
+function groupBySplit(paths: readonly string[]): Map<string, string[]> {
   const splits = new Map<string, string[]>()
-  for (const file of files) {
-    const name = splitOf(file.slice(root.length + 1))
-    splits.set(name, [...(splits.get(name) ?? []), file])
+  for (const path of paths) {
+    const name = splitOf(path)
+    splits.set(name, [...(splits.get(name) ?? []), path])
   }
   return splits
 }
@@ -129,8 +144,7 @@ const canonical = (name: string): string =>
   })[name] ?? name
 
 /** The `configs` of a dataset card: split -> patterns of files. `null` without one. */
-async function declaredSplits(root: string, files: readonly string[]): Promise<Map<string, string[]> | null> {
-  const card = await readFile(join(root, 'README.md'), 'utf8').catch(() => '')
+function declaredSplits(paths: readonly string[], card: string): Map<string, string[]> | null {
   const head = card.startsWith('---\n') ? card.slice(4, card.indexOf('\n---', 4)) : ''
   let configs: unknown
   try {
@@ -145,7 +159,7 @@ async function declaredSplits(root: string, files: readonly string[]): Promise<M
   const splits = new Map<string, string[]>()
   for (const { split, path } of listed as { split?: unknown; path?: unknown }[]) {
     const patterns = [path].flat().filter((pattern): pattern is string => typeof pattern === 'string')
-    const matching = files.filter((file) => patterns.some((pattern) => matches(file.slice(root.length + 1), pattern)))
+    const matching = paths.filter((path) => patterns.some((pattern) => matches(path, pattern)))
     if (typeof split === 'string' && matching.length > 0) splits.set(split, matching)
   }
   return splits.size > 0 ? splits : null

@@ -8,11 +8,11 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { loadRows } from '../../src/data/index.ts'
 
 const commit = 'a'.repeat(40)
-const files = new Map<string, string>([
+const files = new Map<string, string | Buffer>([
   ['README.md', '# small'],
   ['data/train.jsonl', '{"problem": "2+2?", "answer": "4"}\n{"problem": "1+1?", "answer": "2"}\n'],
 ])
-const oid = (name: string) => (name === 'README.md' ? 'b' : 'c').repeat(40)
+const oid = (name: string) => 'bcd'[[...files.keys()].indexOf(name)]!.repeat(40)
 
 let server: ReturnType<typeof createServer>
 let cache: string
@@ -66,7 +66,7 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     request.on('end', () => json((JSON.parse(body) as { paths: string[] }).paths.map(entry)))
   } else {
     const name = [...files.keys()].find((file) => url.endsWith(`/${file}`))!
-    const bytes = Buffer.from(files.get(name)!)
+    const bytes = Buffer.from(files.get(name)! as string)
     const range = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? '')
     const part = range ? bytes.subarray(Number(range[1]), Number(range[2]) + 1) : bytes
     response.setHeader('etag', `"${oid(name)}"`)
@@ -98,6 +98,29 @@ test('a second read downloads no file again, and none at all offline or without 
   vi.stubEnv('HF_HUB_OFFLINE', undefined)
   vi.stubEnv('HF_ENDPOINT', 'http://127.0.0.1:9')
   expect(await loadRows(['user/small'])).toHaveLength(2)
+})
+
+test('of a dataset in parquet, only the split that is asked for is downloaded', async () => {
+  const geo = path.join(import.meta.dirname, '../fixtures/data/geo/data')
+  const parquet = (name: string) => readFileSync(path.join(geo, name))
+  const [train, held] = ['data/train-00000-of-00001.parquet', 'data/test-00000-of-00001.parquet'] as const
+  const before = new Map(files)
+  files.clear()
+  files
+    .set('README.md', '# in parquet')
+    .set(train, parquet(path.basename(train)))
+    .set(held, parquet(path.basename(held)))
+  try {
+    expect(await loadRows(['user/small@test'])).toHaveLength(1)
+    const downloaded = () => requests.filter(({ url }) => url.includes('/resolve/')).map(({ url }) => url)
+    expect(downloaded().some((url) => url.includes(held))).toBe(true)
+    expect(downloaded().some((url) => url.includes(train))).toBe(false)
+    expect(await loadRows(['user/small'])).toHaveLength(3)
+    await expect(loadRows(['user/small@val'])).rejects.toThrow(/expected a split of this dataset.*"train"/s)
+  } finally {
+    files.clear()
+    for (const [name, content] of before) files.set(name, content)
+  }
 })
 
 test('what the hub does not have says so, and what to do', async () => {
