@@ -119,16 +119,25 @@ async function check(files: string[], flags: ReadFlags, context: Context): Promi
   const { checkRows, loadRows } = await import('../data/index.ts')
   const { stdout, stderr } = context.io
   const unreadable: InputError[] = []
-  const found = await checkRows(await loadRows(files, { ...flags, onProblem: (problem) => unreadable.push(problem) }))
+  const formats = new Map<string, number>()
+  const rows = await loadRows(files, {
+    ...flags,
+    onProblem: (problem) => unreadable.push(problem),
+    onFormat: (format) => formats.set(format, (formats.get(format) ?? 0) + 1),
+  })
+  const found = await checkRows(rows)
   const problems = [...unreadable, ...found.problems]
   stdout.write(`rows     ${found.rows}, ${found.answers} with an answer, ${found.targets} with a target\n`)
+  stdout.write(`formats  ${listed(formats)}\n`)
   stdout.write(`images   ${found.images} in ${found.imageFiles} files, ${found.missing.length} missing\n`)
-  const columns = Object.entries(found.columns).map(([name, count]) => `${name} (${count})`)
-  stdout.write(`columns  ${columns.join(', ') || 'none besides'}\n`)
+  stdout.write(`columns  ${listed(new Map(Object.entries(found.columns))) || 'none besides'}\n`)
   for (const problem of problems.slice(0, 20)) stderr.write(`error: ${problem.message}\n`)
   if (problems.length > 20) stderr.write(`error: and ${problems.length - 20} more rows\n`)
   if (problems.length > 0) context.exitCode = exitCodes.usage
 }
+
+const listed = (counts: ReadonlyMap<string, number>) =>
+  [...counts].map(([name, count]) => `${name} (${count})`).join(', ')
 
 function describeRow({ id, messages, images, answer, target }: Row): string {
   const lines = [

@@ -16,6 +16,8 @@ export interface ReadOptions extends PromptTemplate {
   maxLineBytes?: number
   /** Bytes of images embedded in parquet that are kept per source; the others are read again when needed. Default 1 GiB. */
   embeddedImageBytes?: number
+  /** Told the format of each row that was read. */
+  onFormat?: (format: FormatName) => void
   /** Takes the rows that cannot be read, which are left out then; absent: the first of them is thrown. */
   onProblem?: (problem: InputError) => void
 }
@@ -69,6 +71,7 @@ export function readRow(raw: RawRow, where: string, imageRoot: string, options: 
   const named = options.format ?? 'auto'
   const format = named === 'auto' ? detectFormat(raw, where) : formats[named]
   const { messages, images, answer, target, used } = format.read(raw, where)
+  options.onFormat?.(format.name as FormatName)
   return {
     id: where,
     messages: applyTemplate(messages, options),

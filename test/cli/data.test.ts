@@ -24,7 +24,7 @@ it('draws shapes that check and preview', async () => {
   expect(checked).toEqual({
     code: 0,
     stdout:
-      'rows     20, 20 with an answer, 20 with a target\nimages   20 in 20 files, 0 missing\ncolumns  kind (20)\n',
+      'rows     20, 20 with an answer, 20 with a target\nformats  easyr1 (20)\nimages   20 in 20 files, 0 missing\ncolumns  kind (20)\n',
     stderr: '',
   })
 
