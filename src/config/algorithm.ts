@@ -30,8 +30,22 @@ const advantage = section(
       .boolean()
       .default(false)
       .describe('Afterwards subtract the mean and divide by the deviation of all advantages of the step.'),
-    gamma: fraction().default(1).describe('Discount per token (gae, reinforce++).'),
+    gamma: fraction().default(1).describe('Discount per token (gae, reinforce++, process).'),
     lambda: fraction().default(1).describe('Decay of the scan over tokens (gae): 1 = no bias, below = less variance.'),
+    process: section(
+      {
+        share: fraction()
+          .default(0.5)
+          .describe('Weight of the steps; the outcome has the rest. 1 = steps alone (DeepSeekMath).'),
+      },
+      'Process supervision.',
+    )
+      .nullable()
+      .default(null)
+      .describe(
+        'Rewards of steps count on the tokens up to the end of their step, normalised over the steps of the group, and ' +
+          'beside them the other rewards on all tokens. null = a reward that judges steps counts by its score.',
+      ),
   },
   'Advantages.',
 ).prefault({})

@@ -13,6 +13,7 @@ export function algorithmChecks(config: Config): Violation[] {
     ...criticChecks(algorithm),
     ...replayChecks(config),
     ...adapterChecks(config),
+    ...processChecks(algorithm),
     ...lossChecks(algorithm),
     ...klChecks(algorithm),
     ...samplingChecks(algorithm, rollout.maxNewTokens),
@@ -54,15 +55,39 @@ function* adapterChecks({ algorithm, lora, model }: Config): Generator<Violation
     }
 }
 
+/** Rules that say what an outcome is worth beside others, and have no words for steps. */
+function* processChecks(algorithm: AlgorithmConfig): Generator<Violation> {
+  const kind = advantageKind(algorithm)
+  if (algorithm.advantage.process === null) return
+  const reasons = {
+    gdpo: 'gdpo normalises every reward over completions, and steps are normalised over steps.',
+    remax: 'remax compares with a greedy completion, whose steps are others.',
+  }
+  const reason = Object.hasOwn(reasons, kind) ? reasons[kind as keyof typeof reasons] : null
+  if (reason !== null)
+    yield {
+      path: ['algorithm', 'advantage', 'process'],
+      expected: `null with ${kind}`,
+      remedy: `${reason} Use another rule, such as group.`,
+    }
+  if (algorithm.advantage.standardize)
+    yield {
+      path: ['algorithm', 'advantage', 'standardize'],
+      expected: 'false with process supervision',
+      remedy: 'It standardises one number per completion; advantage.scale: batch takes the deviation of the step.',
+    }
+}
+
 function* lossChecks(algorithm: AlgorithmConfig): Generator<Violation> {
   const { loss, entropy } = algorithm
   const wholeCompletions = losses[loss.kind].statistic !== null
-  const perToken = ['reinforce++', 'gae'].includes(advantageKind(algorithm))
+  const { process } = algorithm.advantage
+  const perToken = process !== null || ['reinforce++', 'gae'].includes(advantageKind(algorithm))
   if (wholeCompletions && perToken && loss.kind !== 'gspo-token')
     yield {
       path: ['algorithm', 'loss', 'kind'],
       expected: 'a loss of tokens beside advantages of tokens',
-      remedy: `${loss.kind} has one ratio per completion, gae and reinforce++ one advantage per token; gspo-token takes both.`,
+      remedy: `${loss.kind} has one ratio per completion, ${process ? 'process supervision has' : 'gae and reinforce++ have'} one advantage per token; gspo-token takes both.`,
     }
   if (loss.kind === 'gmpo' && entropy.topShare < 1)
     yield {

@@ -85,6 +85,19 @@ export interface Completion {
   finish: FinishReason
 }
 
+/** What a step of a completion earned. */
+export interface StepReward {
+  /** Index in the completion's text behind the step's last character. */
+  end: number
+  reward: number
+}
+
+/** What rewards said of the steps of one completion, weighted, and the sum of their scores in its reward. */
+export interface ProcessReward {
+  steps: readonly StepReward[]
+  score: number
+}
+
 /** G completions of one prompt with their rewards. */
 export interface Group {
   prompt: Prompt
@@ -93,6 +106,8 @@ export interface Group {
   rewards: (number | null)[]
   /** Per reward function, per completion. */
   rewardParts: Record<string, (number | null)[]>
+  /** Per completion, `null` where no reward looked at its steps; absent: none did anywhere. */
+  process?: (ProcessReward | null)[]
   /** Variant of the prompt that each completion was sampled from; absent: all from the prompt as it is. */
   tags?: string[]
   /** The log-probs of the sampler are not those of these completions after this prompt. */

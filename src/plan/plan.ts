@@ -175,11 +175,15 @@ async function* stream<T>(items: Iterable<T>): AsyncGenerator<T> {
   yield* items
 }
 
-/** One completion of each group is right, so that no advantage is 0 and every completion is trained on. */
+/** One completion of each group is right, as a whole and in its one step: no advantage is 0, every completion is trained on. */
 function unequalRewards(groupSize: number): RewardRunner {
   return {
     ...{ names: [], weights: {}, dispose: () => {} },
-    score: async (batch) => ({ total: batch.map((_, i) => (i % groupSize === 0 ? 1 : 0)), parts: {}, failures: {} }),
+    async score(batch) {
+      const total = batch.map((_, i) => (i % groupSize === 0 ? 1 : 0))
+      const process = total.map((reward, i) => ({ steps: [{ end: batch[i]!.completion.length, reward }], score: 0 }))
+      return { total, parts: {}, process, failures: {} }
+    },
   }
 }
 

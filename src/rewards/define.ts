@@ -1,5 +1,6 @@
 /**
- * What a reward function is. It sees one completion with everything its prompt's row knows, and gives one number.
+ * What a reward function is. It sees one completion with everything its prompt's row knows, and gives one number, or one
+ * for each step of the completion beside it (`algorithm.advantage.process` places those on tokens).
  *
  * Rewards are pure: the same input gives the same number, and nothing is read or written. `null` means "this reward has
  * nothing to say about this completion"; it is left out of the sum. A reward that throws, hangs or gives anything but a
@@ -7,7 +8,7 @@
  */
 import { InputError } from '../core/errors.ts'
 import { defaultsOf, type Parameters, type Values } from '../core/parameters.ts'
-import type { FinishReason, ImageSizes, Message } from '../core/types.ts'
+import type { FinishReason, ImageSizes, Message, StepReward } from '../core/types.ts'
 
 /** One completion to judge. */
 export interface RewardInput {
@@ -28,7 +29,16 @@ export interface RewardInput {
   id: string
 }
 
-type Score = number | null | Promise<number | null>
+/** The steps of a completion, judged one by one. */
+export interface StepScores {
+  /** In the order of the text. */
+  readonly steps: readonly StepReward[]
+  /** Of the completion as a whole; default: the mean of its steps, 0 without any. */
+  readonly score?: number
+}
+
+type Given = number | null | StepScores
+export type Score = Given | Promise<Given>
 
 export interface Reward<P extends Parameters = Parameters> {
   /** Name in metrics: `rewards/<name>/mean`. */

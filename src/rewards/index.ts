@@ -29,7 +29,7 @@ import { temporalIou } from './temporal_iou.ts'
 import { tracking } from './tracking.ts'
 import { yesNo } from './yes_no.ts'
 
-export type { Reward, RewardDefinition, RewardInput } from './define.ts'
+export type { Reward, RewardDefinition, RewardInput, StepScores } from './define.ts'
 export { defineReward } from './define.ts'
 
 export const rewards = {
@@ -64,3 +64,6 @@ export const rewards = {
   repetition,
 }
 export type RewardName = keyof typeof rewards
+
+/** The built-in rewards that judge steps beside the whole. */
+export const stepRewards: readonly string[] = ['key_steps']

@@ -9,6 +9,8 @@ interface Step {
   /** Where its heading begins. */
   at: number
   body: string
+  /** Index behind its last character. */
+  end: number
 }
 
 /** The steps in order of appearance, each with its text up to the next heading. */
@@ -21,8 +23,22 @@ export function stepsOf(text: string): Step[] {
       number: Number(match[1]),
       at: match.index,
       body: text.slice(begin, end < 0 ? text.length : end).trim(),
+      end: end < 0 ? text.length : end,
     })
     if (found.length === mostSteps) break
+  }
+  return found
+}
+
+/** The lines of a text that are not blank, each as a step; a text of more lines has its rest in the last one. */
+export function linesOf(text: string): Pick<Step, 'body' | 'end'>[] {
+  const found: Pick<Step, 'body' | 'end'>[] = []
+  for (let begin = 0; begin < text.length; ) {
+    const newline = found.length + 1 < mostSteps ? text.indexOf('\n', begin) : -1
+    const end = newline < 0 ? text.length : newline
+    const body = text.slice(begin, end)
+    if (body.trim() !== '') found.push({ body, end })
+    begin = end + 1
   }
   return found
 }

@@ -19,12 +19,14 @@ export interface Judged {
  */
 export async function judge(runner: RewardRunner, sampled: readonly Sampled[], signal?: AbortSignal): Promise<Judged> {
   const inputs = sampled.flatMap(rewardInputs)
-  const { total, parts, failures } = await runner.score(inputs, signal)
+  const { total, parts, process, failures } = await runner.score(inputs, signal)
+  const looksAtSteps = process.some((own) => own !== null)
   let begin = 0
   const groups = sampled.map(({ prompt, completions, tags, rescore }) => {
     const end = begin + completions.length
     const rewardParts = Object.fromEntries(Object.entries(parts).map(([name, all]) => [name, all.slice(begin, end)]))
     const group: Group = { prompt, completions, rewards: total.slice(begin, end), rewardParts, tags, rescore }
+    if (looksAtSteps) group.process = process.slice(begin, end)
     begin = end
     return group
   })

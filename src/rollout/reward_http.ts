@@ -2,7 +2,7 @@
  * Rewards from a service: completions go out in batches, scores come back in the same order.
  *
  *     POST url   {"items": [{"id", "messages", "completion", "completionTokens", "finish", "answer", "columns"}, ..]}
- *     200        {"scores": [0.5, null, ..]}
+ *     200        {"scores": [0.5, null, {"steps": [{"end": 41, "reward": 1}], "score": 1}, ..]}
  *
  * or, with `protocol: openrlhf`, `{"query": [..], "prompts": [..], "labels": [..]}` and `{"rewards": [..]}`, the remote
  * reward models of OpenRLHF.

@@ -10,6 +10,7 @@
 import { resolve } from 'node:path'
 import { InputError } from '../core/errors.ts'
 import { type Parameters, withDefaults } from '../core/parameters.ts'
+import type { ProcessReward } from '../core/types.ts'
 import { defineReward, isRewardName, type Reward, type RewardDefinition, type RewardInput } from '../rewards/define.ts'
 import { rewards as builtIn, type RewardName } from '../rewards/index.ts'
 import { RewardFile } from './reward_file.ts'
@@ -41,6 +42,8 @@ export interface RewardScores {
   total: (number | null)[]
   /** Per reward name, per completion. */
   parts: Record<string, (number | null)[]>
+  /** Rewards of steps, weighted, per completion; `null` where no reward looked at its steps. */
+  process: (ProcessReward | null)[]
   failures: Record<string, RewardFailures>
 }
 
@@ -127,7 +130,23 @@ async function scoreAll(
   })
   const named = <T>(pick: (scores: Scores) => T) =>
     Object.fromEntries(scorers.map(([name], k) => [name, pick(scores[k]!)]))
-  return { total, parts: named(({ values }) => values), failures: named(({ failures }) => failures) }
+  const ofSteps = scorers.map(([name], k) => ({ scores: scores[k]!, weight: weights.get(name)! }))
+  return {
+    ...{ total, parts: named(({ values }) => values), failures: named(({ failures }) => failures) },
+    process: batch.map((_, i) => processReward(ofSteps, i)),
+  }
+}
+
+/** What rewards said of the steps of completion `i`, weighted; `null` when none looked at them. */
+function processReward(rewards: readonly { scores: Scores; weight: number }[], i: number): ProcessReward | null {
+  const judges = rewards.filter(({ scores }) => scores.steps[i] !== null)
+  if (judges.length === 0) return null
+  return {
+    steps: judges.flatMap(({ scores, weight }) =>
+      scores.steps[i]!.map(({ end, reward }) => ({ end, reward: weight * reward })),
+    ),
+    score: judges.reduce((sum, { scores, weight }) => sum + weight * scores.values[i]!, 0),
+  }
 }
 
 async function openScorer(spec: RewardSpec, where: string, baseDir: string): Promise<Scorer> {

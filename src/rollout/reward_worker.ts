@@ -5,15 +5,15 @@
  * under a test runner. It calls `score` for each input
  * (at most `inFlight` promises open at once) and posts an event for everything that happens:
  *   ['ready', name] | ['failed', message] | ['start', i] | ['done', i, value] | ['error', i, message]
- * A value that is not a number or null is sent as text, for the message.
+ * A value that is neither a number, null nor scores of steps is sent as text, for the message.
  */
-import type { RewardInput } from '../rewards/define.ts'
+import type { RewardInput, StepScores } from '../rewards/define.ts'
 
 export type WorkerEvent =
   | ['ready', string]
   | ['failed', string]
   | ['start', number]
-  | ['done', number, number | null | { text: string }]
+  | ['done', number, number | null | StepScores | { text: string }]
   | ['error', number, string]
 
 export interface WorkerTask {
@@ -34,7 +34,11 @@ const brief = (value) => {
     return 'a value that cannot be shown'
   }
 }
-const plain = (value) => (typeof value === 'number' || value === null ? value : { text: brief(value) })
+const stepScores = ({ steps, score }) => ({ steps: steps.slice(0, 10001).map(({ end, reward }) => ({ end: Number(end), reward: Number(reward) })), score })
+const plain = (value) => {
+  if (typeof value === 'number' || value === null) return value
+  return Array.isArray(value?.steps) && ['number', 'undefined'].includes(typeof value.score) ? stepScores(value) : { text: brief(value) }
+}
 
 async function load() {
   const exported = (await import(workerData.url)).default

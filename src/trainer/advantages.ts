@@ -5,6 +5,7 @@ import { type AlgorithmConfig, advantageKind } from '../config/algorithm.ts'
 import type { Group } from '../core/types.ts'
 import { gae, gdpo, groupAdvantage, standardize, whiten } from '../native/kernels.ts'
 import { flatten, unflatten } from './experience.ts'
+import { type PlacedStep, processAdvantages } from './process_rewards.ts'
 
 export interface AdvantageInput {
   groups: readonly Group[]
@@ -18,6 +19,8 @@ export interface AdvantageInput {
   values: Float32Array[] | null
   /** (groups) reward of each prompt's greedy completion, for `remax`. */
   baselines: readonly (number | null)[] | null
+  /** (B) steps of the completions, for `advantage.process`; `null` = rewards are those of outcomes alone. */
+  steps: readonly (readonly PlacedStep[])[] | null
 }
 
 export interface Advantages {
@@ -36,8 +39,16 @@ export function computeAdvantages(input: AdvantageInput, algorithm: AlgorithmCon
   const scalars = completionAdvantages(input, algorithm, kind)
   const final = algorithm.advantage.standardize ? standardize(scalars, algorithm.advantage) : scalars
   const tokens = input.groups.flatMap((g) => g.completions.map((c) => c.tokens.length))
-  return { columns: tokens.map((n, b) => new Float32Array(n).fill(final[b]!)), means: final, returns: null }
+  const columns = tokens.map((n, b) => new Float32Array(n).fill(final[b]!))
+  if (!input.steps) return { columns, means: final, returns: null }
+  const share = algorithm.advantage.process?.share ?? 0
+  const ofSteps = processAdvantages(input.steps, tokens, groupIds(input.groups), algorithm.advantage)
+  const mixed = columns.map((column, b) => column.map((a, t) => (1 - share) * a + share * ofSteps[b]![t]!))
+  return { columns: mixed, means: columnMeans(mixed), returns: null }
 }
+
+const columnMeans = (columns: readonly Float32Array[]) =>
+  Float32Array.from(columns, (c) => c.reduce((sum, a) => sum + a, 0) / Math.max(1, c.length))
 
 /** The reward of each completion, NaN where it has none, less what the KL term takes off. */
 export function rewardsOf({ groups, klPenalty }: Pick<AdvantageInput, 'groups' | 'klPenalty'>): Float32Array {
@@ -90,15 +101,17 @@ function decoupled(
   return gdpo(Float32Array.from(parts.flat()), Float32Array.from(weights), groupIds(groups), rule)
 }
 
-/** The reward at a completion's last token, the KL term at each, and a scan from the end. */
+/** The reward at a completion's last token, those of its steps, the KL term at each, and a scan from the end. */
 function tokenAdvantages(input: AdvantageInput, { advantage, critic }: AlgorithmConfig): Advantages {
-  const { groups, lengths, klPenalty, values } = input
+  const { groups, lengths, klPenalty, values, steps } = input
+  const share = (steps && advantage.process?.share) ?? 0
   const completions = groups.flatMap((g) => g.completions)
   const scores = groups.flatMap((g) => g.rewards)
   const { flat: rewards, sequences } = flatten(
     completions.map(({ tokens }, b) => {
       const column = klPenalty ? klPenalty[b]!.map((x) => -x) : new Float32Array(tokens.length)
-      column[tokens.length - 1]! += scores[b] ?? 0
+      column[tokens.length - 1]! += (1 - share) * (scores[b] ?? 0)
+      for (const { token, reward } of steps?.[b] ?? []) column[token]! += share * reward
       return column
     }),
   )
@@ -113,7 +126,7 @@ function tokenAdvantages(input: AdvantageInput, { advantage, critic }: Algorithm
   const columns = unflatten(plain ? scan.advantages : whiten(scan.advantages, Int32Array.from(mask)), sequences)
   return {
     columns,
-    means: Float32Array.from(columns, (c) => c.reduce((sum, a) => sum + a, 0) / Math.max(1, c.length)),
+    means: columnMeans(columns),
     returns: values && unflatten(scan.returns, sequences),
   }
 }

@@ -120,6 +120,10 @@ function join(
 function put(group: Group, sample: number, judged: Group): void {
   group.completions[sample] = judged.completions[0]!
   group.rewards[sample] = judged.rewards[0]!
+  if (group.process || judged.process) {
+    const before = group.process ?? group.completions.map(() => null)
+    group.process = before.map((own, i) => (i === sample ? (judged.process?.[0] ?? null) : own))
+  }
   const parts = Object.entries(group.rewardParts)
   group.rewardParts = Object.fromEntries(
     parts.map(([name, all]) => [name, all.map((v, i) => (i === sample ? (judged.rewardParts[name]?.[0] ?? null) : v))]),

@@ -5,7 +5,7 @@ import { InputError } from '../core/errors.ts'
 import type { Row } from '../core/types.ts'
 import { readRow } from '../data/index.ts'
 import type { MetricsRecord, MetricsSink } from '../metrics/types.ts'
-import { defineReward, isRewardName, type Reward, type RewardInput } from '../rewards/define.ts'
+import { defineReward, isRewardName, type Reward, type RewardInput, type Score } from '../rewards/define.ts'
 import type { RewardSpec } from '../rollout/reward_runner.ts'
 import type { Evaluation } from './evaluate.ts'
 import { evaluateRun } from './evaluate_run.ts'
@@ -18,7 +18,7 @@ export type RowInput = Row | Readonly<Record<string, unknown>>
 
 /** A reward: a function, one made by `defineReward`, or one by name or file with its weight. */
 export type RewardChoice =
-  | ((input: RewardInput) => number | null | Promise<number | null>)
+  | ((input: RewardInput) => Score)
   | Reward
   // Functions have a name too: this keeps those that return something else out.
   | (RewardSpec & { readonly apply?: never })

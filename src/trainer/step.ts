@@ -14,6 +14,7 @@ import { choosesTokens } from './loss_columns.ts'
 import { toSampleGroup } from './method_stages.ts'
 import type { Policy, PolicyOptimizer, Scorer } from './policy.ts'
 import { criticLr, updateAll } from './policy_update.ts'
+import { outcomesOf, placeSteps, processMetrics } from './process_rewards.ts'
 import type { ReplayBuffer } from './replay.ts'
 import { greedyRewards, type SampledGroups, type SamplingContext, sampleGroups } from './sampling.ts'
 import {
@@ -65,6 +66,7 @@ export async function rlStep(context: StepContext, prompts: Prompt[], step: numb
       ...stats.metrics(),
       ...samplerMetrics(compared),
       ...methodMetrics(context, sampled.all, replayed),
+      ...(config.algorithm.advantage.process ? processMetrics(sampled.all) : {}),
       ...klMetrics(experience, stats, klCoefs),
       ...criticMetrics(experience, stats, criticLr(config, step)),
       ...dynamicSamplingMetrics(sampled, config),
@@ -123,16 +125,18 @@ async function compare(
   const lengths = groups.flatMap((g) =>
     g.completions.map((c) => ((maskTruncated || filterTruncated) && isCut(c.finish) ? 0 : c.tokens.length)),
   )
-  const compared = groups.map((g) =>
+  const counted = groups.map((g) =>
     filterTruncated ? { ...g, rewards: g.rewards.map((r, i) => (isCut(g.completions[i]!.finish) ? null : r)) } : g,
   )
+  const bySteps = algorithm.advantage.process !== null
   const isRemax = algorithm.advantage.kind === 'remax'
   const prompts = groups.map((g) => g.prompt)
   const baselines = isRemax ? await phases.time('rollout', () => greedyRewards(context, prompts, step)) : null
   const inReward = scored.refLogp !== null && kl.place === 'reward'
   const klPenalty = inReward ? klPenalties(scored.oldLogp, scored.refLogp!, klCoefs[0] ?? 0, kl.estimator) : null
   const input = {
-    groups: compared,
+    groups: bySteps ? counted.map((g) => ({ ...g, rewards: outcomesOf(g) })) : counted,
+    steps: bySteps ? placeSteps(counted, context.sampling.decode) : null,
     lengths,
     rewardWeights: context.rewards.weights,
     klPenalty,

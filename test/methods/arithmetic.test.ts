@@ -12,7 +12,6 @@ import { countWaits, cutPlace, pickTrigger, triggers } from '../../src/methods/f
 import { blackout, blur, jitterColour, rotate } from '../../src/methods/image_augmentation.ts'
 import { methods } from '../../src/methods/index.ts'
 import { diffuse, noiseDecay, signalLeft } from '../../src/methods/noisy_rollout.ts'
-import { mixOutcome, normaliseSteps, stepEnds, tokenReturns } from '../../src/methods/process_rewards.ts'
 import { bestSample } from '../../src/methods/self_improvement.ts'
 import { lengthBonus, temporalBonus } from '../../src/methods/temporal_contrast.ts'
 import { isWorthTraining, type Solver, searchDifficulty, upperBound } from '../../src/methods/tree_search.ts'
@@ -206,34 +205,6 @@ test('stages of a curriculum', () => {
   const progressive = methods.progressive_length.create({ stages: ['64x16', '128x8'] })
   expect(progressive.curriculum!.limits!(stage({ step: 50 }))).toEqual({ maxNewTokens: 128, groupSize: 8 })
   expect(accuracyWindow(0.5, 0.8, 0.2, 0.4)).toEqual([0.3, 0.7])
-})
-
-describe('process rewards', () => {
-  test('steps and their returns', () => {
-    expect(stepEnds('### Step 1: a\n### Step 2: bc', '### Step')).toEqual([14, 28])
-    expect(stepEnds('no steps', '### Step')).toEqual([8])
-    const steps = [
-      { end: 2, reward: 1 },
-      { end: 6, reward: 3 },
-    ]
-    expect(tokenReturns([1, 2, 4, 6], steps, 1)).toEqual([4, 4, 3, 3])
-    expect(tokenReturns([1, 2, 4, 6], steps, 0.5)).toEqual([0.875, 1.75, 1.5, 3])
-    expect(mixOutcome([2, 0], 1, 0.25)).toEqual([1.25, 0.75])
-  })
-  test('are normalised over the group', () => {
-    const [first, second] = normaliseSteps(
-      [
-        [{ end: 1, reward: 1 }],
-        [
-          { end: 1, reward: 0 },
-          { end: 2, reward: 0.5 },
-        ],
-      ],
-      0,
-    )
-    expect([first![0]!.reward, second![0]!.reward, second![1]!.reward]).toEqual([1, -1, 0])
-    expect(normaliseSteps([[{ end: 1, reward: 2 }], [{ end: 1, reward: 2 }]], 1e-4)[0]![0]!.reward).toBe(0)
-  })
 })
 
 describe('tree search', () => {

@@ -15,7 +15,12 @@ import { rlStep } from '../../src/trainer/step.ts'
 
 const rewards: RewardRunner = {
   ...{ names: [], weights: {}, dispose: () => {} },
-  score: async (batch) => ({ total: batch.map((_, i) => i % 2), parts: {}, failures: {} }),
+  score: async (batch) => ({
+    total: batch.map((_, i) => i % 2),
+    parts: {},
+    process: batch.map(() => null),
+    failures: {},
+  }),
 }
 
 export interface Measured {

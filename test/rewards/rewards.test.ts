@@ -4,8 +4,18 @@ import { describe, expect, test } from 'vitest'
 import { InputError } from '../../src/core/errors.ts'
 import { choice, decimal, defaultsOf, flag, parameterProblems, texts, whole } from '../../src/core/parameters.ts'
 import type { RewardInput } from '../../src/rewards/define.ts'
-import { defineReward, type Reward, rewards } from '../../src/rewards/index.ts'
+import { defineReward, type Reward, rewards, type StepScores } from '../../src/rewards/index.ts'
 import { rewardInput } from '../harness/reward_input.ts'
+
+/** Every number in what a reward gave. */
+function numbersOf(given: number | null | StepScores): number[] {
+  if (given === null) return []
+  if (typeof given === 'number') return [given]
+  return [
+    ...(given.score === undefined ? [] : [given.score]),
+    ...given.steps.flatMap(({ end, reward }) => [end, reward]),
+  ]
+}
 
 const size = fc.record({ width: fc.integer({ min: 1, max: 4000 }), height: fc.integer({ min: 1, max: 4000 }) })
 /** Texts that look like what some reward reads. */
@@ -62,7 +72,7 @@ describe.each(Object.entries(rewards))('%s', (key, reward: Reward) => {
     await fc.assert(
       fc.asyncProperty(input, async (value) => {
         const scored = () => reward.score(value)
-        let score: number | null
+        let score: Awaited<ReturnType<typeof scored>>
         try {
           score = await scored()
         } catch (error) {
@@ -70,8 +80,8 @@ describe.each(Object.entries(rewards))('%s', (key, reward: Reward) => {
           expect((error as InputError).where).toContain(value.id)
           return
         }
-        expect(score === null || Number.isFinite(score)).toBe(true)
-        expect(await scored()).toBe(score)
+        expect(numbersOf(score).every(Number.isFinite)).toBe(true)
+        expect(await scored()).toEqual(score)
       }),
     )
   })

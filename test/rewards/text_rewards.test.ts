@@ -1,6 +1,7 @@
 /** Rewards of words and numbers against values worked out by hand. */
 import { describe, expect, test } from 'vitest'
 import { defaultsOf } from '../../src/core/parameters.ts'
+import type { StepScores } from '../../src/rewards/define.ts'
 import { rewards } from '../../src/rewards/index.ts'
 import { numberIn, numbersIn } from '../../src/rewards/numbers.ts'
 import { commonSubsequence, editsBetween } from '../../src/rewards/words.ts'
@@ -185,14 +186,37 @@ test.each([
 
 describe('key_steps', () => {
   const text = '### Step 1: Area is 5 x 4\n### Step 2: so 20 cm\n### The final answer is: 20'
-  const score = (key: unknown, completion = text) =>
-    key_steps.score(rewardInput(completion, { columns: { key_steps: key } }))
+  const judge = (key: unknown, completion = text, within: 'steps' | 'thinking' | 'completion' = 'steps') =>
+    key_steps.score(rewardInput(completion, { columns: { key_steps: key } }), {
+      ...{ column: 'key_steps', within },
+    }) as StepScores | null
+  const score = (key: unknown, completion = text) => judge(key, completion)?.score
   test('the share of key steps in the bodies of the steps', () => {
     expect(score(['area is 5 X 4', ['20 m', '20 cm'], 'perimeter', 'final answer'])).toBe(0.5)
     expect(score({ Steps: ['area'] })).toBe(1)
     expect(score('{"Steps": ["area", "none"]}')).toBe(0.5)
     expect(score(['area'], 'area without steps')).toBe(0)
-    expect(score([''])).toBeNull()
-    expect(score(undefined)).toBeNull()
+    expect(judge([''])).toBeNull()
+    expect(judge(undefined)).toBeNull()
+  })
+  test('each key step is earned by the step where it stands first, and they add up to the score', () => {
+    const [first, second] = [text.indexOf('\n'), text.indexOf('\n### The')]
+    const key = ['area', 'so', '20 cm', 'none']
+    expect(judge(key)).toEqual({
+      score: 0.75,
+      steps: [
+        { end: first, reward: 0.25 },
+        { end: second, reward: 0.5 },
+      ],
+    })
+    expect(judge(['x 4\nso'])!.steps.map(({ reward }) => reward)).toEqual([0, 1]) // over two steps: the last
+    expect(judge(['area'], 'no steps')!.steps).toEqual([])
+  })
+  test('without numbered steps each line is one', () => {
+    expect(judge(['two', 'ONE'], 'one\n\n two</think> one two', 'thinking')!.steps).toEqual([
+      { end: 3, reward: 0.5 },
+      { end: 9, reward: 0.5 },
+    ])
+    expect(judge(['b'], Array.from({ length: 300 }, () => 'a').join('\n'), 'completion')!.steps).toHaveLength(200)
   })
 })

@@ -68,6 +68,51 @@ describe('sum of rewards', () => {
   })
 })
 
+describe('rewards of steps', () => {
+  const given = (text: string) => JSON.parse(text) as number
+  const judge = { name: 'judge', description: '', score: ({ completion }: RewardInput) => given(completion) }
+  test('are weighted and stand beside the total; the score is the mean where none is given', async () => {
+    const { score } = await runner({ name: 'accuracy' }, { reward: judge, weight: 2 })
+    const steps = [
+      { end: 3, reward: 1 },
+      { end: 7, reward: 0 },
+    ]
+    const { total, parts, process } = await score([
+      ...[{ steps }, { steps, score: 3 }, { steps: [] }, 4].map((value) => input(JSON.stringify(value))),
+    ])
+    expect(parts.judge).toEqual([0.5, 3, 0, 4])
+    expect(total).toEqual([1, 6, 0, 8])
+    const weighted = steps.map(({ end, reward }) => ({ end, reward: 2 * reward }))
+    expect(process).toEqual([
+      { steps: weighted, score: 1 },
+      { steps: weighted, score: 6 },
+      { steps: [], score: 0 },
+      null,
+    ])
+  })
+  test.each([
+    ...['{"steps": 1}', '{"steps": [1]}', '{"steps": [null]}', '{"steps": [{"end": 1.5, "reward": 1}]}'],
+    ...[
+      '{"steps": [{"end": -1, "reward": 1}]}',
+      '{"steps": [{"end": 1, "reward": "1"}]}',
+      '{"steps": [], "score": "1"}',
+    ],
+  ])('%s is invalid', async (text) => {
+    const { score } = await runner({ reward: judge })
+    const { total, process, failures } = await score([input(text)])
+    expect([total, process]).toEqual([[null], [null]])
+    expect(failures.judge).toMatchObject({ invalid: 1 })
+    expect(failures.judge!.lastMessage).toMatch(/expected a finite number, null or \{ steps/)
+  })
+  test('come out of the thread of a file', async () => {
+    const { score } = await runner({ file: 'steps.mjs' })
+    const { parts, process, failures } = await score(['good', 'nan', 'huge'].map((text) => input(text)))
+    expect(parts.steps).toEqual([0.25, null, null])
+    expect(process).toEqual([{ steps: [{ end: 4, reward: 0.25 }], score: 0.25 }, null, null])
+    expect(failures.steps).toMatchObject({ invalid: 2 })
+  })
+})
+
 describe('reward files', () => {
   test('sees the whole input; a bare function takes the name of its file', async () => {
     const { score, names } = await runner({ file: 'mixed.mjs' }, { file: 'bare.mjs', weight: -1 })

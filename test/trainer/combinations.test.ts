@@ -28,7 +28,7 @@ const rewards: RewardRunner = {
   ...{ names: ['accuracy'], weights: { accuracy: 1 }, dispose: () => {} },
   async score(batch) {
     const total = batch.map(({ completionTokens }, i) => ((i * 7) % 3) / 2 + completionTokens / 20)
-    return { total, parts: { accuracy: total }, failures: {} }
+    return { total, parts: { accuracy: total }, process: total.map(() => null), failures: {} }
   },
 }
 
