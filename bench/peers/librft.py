@@ -3,7 +3,7 @@
     python bench/peers/librft.py        # RFT_LIBRARY names another library than build/Release/librft.so
 
 Each kernel becomes a torch.autograd.Function: forward hands pointers over, backward asks for gradients. Nothing is copied
-but the outputs.
+but the outputs. The kernels of reinforcement learning: librft_rl.py.
 """
 import ctypes
 import os
@@ -130,7 +130,8 @@ def causal(T, H, D):
     row("torch " + torch.__version__, "attention forward+backward", shape, lambda _: theirs())
 
 
-head(64, 128, 512)
-head(512, 512, 32000)
-causal(96, 2, 64)
-causal(1024, 4, 64)
+if __name__ == "__main__":
+    head(64, 128, 512)
+    head(512, 512, 32000)
+    causal(96, 2, 64)
+    causal(1024, 4, 64)

@@ -5,13 +5,10 @@
 #include <memory>
 
 #include "base/parallel_for.h"
+#include "capi/call.h"
 #include "kernels/op_call.h"
 #include "ops/adamw/adamw.h"
 #include "ops/ops.h"
-
-struct rft_context {
-  std::shared_ptr<rft::Pool> pool;
-};
 
 struct rft_call {
   rft_context* context;
@@ -21,19 +18,8 @@ struct rft_call {
 namespace {
 
 using namespace rft;
-
-thread_local std::string last_error;
-
-template <class Body>
-int guarded(const Body& body) {
-  try {
-    body();
-    return 0;
-  } catch (const std::exception& e) {
-    last_error = e.what();
-    return 1;
-  }
-}
+using capi::guarded;
+using capi::with;
 
 Tensor view(const rft_context& context, const rft_tensor* t, const char* name, Dtype dtype = Dtype::F32) {
   expect(t && t->data, name, "a tensor", "NULL");
@@ -69,15 +55,6 @@ int run(rft_context* context, const std::vector<Tensor>& inputs, const kernels::
   return 0;
 }
 
-// Runs `body(context)` with errors caught.
-template <class Body>
-int with(rft_context* context, const Body& body) {
-  return guarded([&] {
-    expect(context != nullptr, "context", "one made by rft_context_create", "NULL");
-    body(*context);
-  });
-}
-
 // Without a call nothing is recorded.
 Tensor input(const rft_context& context, const rft_tensor* t, const char* name, bool keep, Dtype dtype = Dtype::F32) {
   Tensor out = view(context, t, name, dtype);
@@ -88,7 +65,7 @@ Tensor input(const rft_context& context, const rft_tensor* t, const char* name, 
 }  // namespace
 
 const char* rft_version(void) { return RFT_VERSION; }
-const char* rft_last_error(void) { return last_error.c_str(); }
+const char* rft_last_error(void) { return capi::last_error().c_str(); }
 
 rft_context* rft_context_create(const char* device, void* stream) {
   rft_context* made = nullptr;

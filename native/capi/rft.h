@@ -1,5 +1,6 @@
 /*
- * The kernels of rft for other programs: a C interface over raw pointers, in librft.
+ * The kernels of rft for other programs: a C interface over raw pointers, in librft. Those of reinforcement learning
+ * are in rft_rl.h.
  *
  *   rft_context* cpu = rft_context_create("cpu", NULL);
  *   rft_tensor x = {data, RFT_F32, 2, {rows, width}, 1}, w = ..., y = ...;

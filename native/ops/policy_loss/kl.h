@@ -30,4 +30,11 @@ struct K3K2 {
   RFT_HOST_DEVICE KlRow operator()(double d) const { return {exp_both(d).minus1 - d, -d}; }
 };
 
+template <class Estimator>
+RFT_HOST_DEVICE KlRow kl_row(const Estimator estimator, double logp, double ref_logp) {
+  const double raw = ref_logp - logp;
+  const KlRow row = estimator(clamp(raw, -kMaxLogRatio, kMaxLogRatio));
+  return {row.value, (raw > kMaxLogRatio) | (raw < -kMaxLogRatio) ? 0.0 : row.slope};
+}
+
 }  // namespace rft::ops

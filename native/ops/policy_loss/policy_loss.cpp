@@ -23,6 +23,7 @@
 
 #include "base/error.h"
 #include "base/parallel_for.h"
+#include "ops/sequences.h"
 #include "simd/multiversion.h"
 
 namespace rft::ops {
@@ -104,10 +105,9 @@ RFT_HOST_DEVICE void kl_pass(bool bias_corrected, const PolicyLossColumns& in, i
                              Block& block) {
   double slope[kBlock];
   for (int64_t j = 0; j < count; ++j) {
-    const double raw = double(in.ref_logp[begin + j]) - block.logp[j];
-    const KlRow row = Estimator{}(clamp(raw, -kMaxLogRatio, kMaxLogRatio));
+    const KlRow row = kl_row(Estimator{}, block.logp[j], double(in.ref_logp[begin + j]));
     block.kl[j] = row.value;
-    slope[j] = (raw > kMaxLogRatio) | (raw < -kMaxLogRatio) ? 0.0 : row.slope;
+    slope[j] = row.slope;
   }
   if (bias_corrected)
     for (int64_t j = 0; j < count; ++j) {
@@ -303,11 +303,7 @@ void check_policy_loss(int64_t n, const PolicyLossColumns& in, const PolicyLossP
   if (!needs_sequences(params)) return;
   expect(in.sequences != nullptr && in.sequence_count >= 0, "policy_loss sequences",
          "offsets of the completions, which this loss looks at as a whole", "none");
-  expect(in.sequences[0] == 0 && in.sequences[in.sequence_count] == n, "policy_loss sequences",
-         concat("offsets from 0 to ", n), concat(in.sequences[0], " to ", in.sequences[in.sequence_count]));
-  for (int64_t b = 0; b < in.sequence_count; ++b)
-    expect(in.sequences[b] <= in.sequences[b + 1], "policy_loss sequences", "offsets that do not fall",
-           concat(in.sequences[b], " before ", in.sequences[b + 1]));
+  check_sequences("policy_loss sequences", in.sequences, in.sequence_count, n);
   expect(params.off_policy_threshold == std::numeric_limits<double>::infinity() || in.sampled_logp,
          "policy_loss sampledLogp", "the sampler's log-probs for the off-policy mask", "none");
 }

@@ -64,4 +64,7 @@ void check_policy_loss(int64_t n, const PolicyLossColumns& in, const PolicyLossP
 // Checks its input.
 void policy_loss(int64_t n, const PolicyLossColumns& in, const PolicyLossParams& params, const PolicyLossResult& out);
 
+// The KL term alone: its value and d value / d logp, (N) each.
+void kl(int64_t n, const float* logp, const float* ref_logp, const KlEstimator& estimator, float* value, float* slope);
+
 }  // namespace rft::ops
