@@ -70,7 +70,7 @@ export async function killPoints({ dist, points, seed = 1, log = () => {} }) {
 
 async function prepare({ folder, dist, steps }) {
   const load = (file) => import(pathToFileURL(path.join(dist, file)).href)
-  const { createModelFolder } = await load('cli/quickstart/model_folder.js')
+  const { createModelFolder } = await load('quickstart/model_folder.js')
   const { generateShapes, shapesSentences } = await load('data/shapes/index.js')
   const { planSave } = await load('checkpoint/hf_folder.js')
   const { Model } = await load('native/model.js')

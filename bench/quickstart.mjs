@@ -3,11 +3,11 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { planSave } from '../dist/checkpoint/hf_folder.js'
-import { createModelFolder } from '../dist/cli/quickstart/model_folder.js'
-import { modelSizes } from '../dist/cli/quickstart/settings.js'
 import { loadRows } from '../dist/data/index.js'
 import { generateShapes, shapesSentences } from '../dist/data/shapes/index.js'
 import { Model } from '../dist/native/model.js'
+import { createModelFolder } from '../dist/quickstart/model_folder.js'
+import { modelSizes } from '../dist/quickstart/settings.js'
 import { openModel } from '../dist/trainer/open_model.js'
 
 const folder = path.join(import.meta.dirname, '..', 'build', 'bench')

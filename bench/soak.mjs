@@ -8,10 +8,10 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import os from 'node:os'
 import path from 'node:path'
 import { planSave } from '../dist/checkpoint/hf_folder.js'
-import { createModelFolder } from '../dist/cli/quickstart/model_folder.js'
 import { configSchema } from '../dist/config/schema.js'
 import { generateShapes, shapesSentences } from '../dist/data/shapes/index.js'
 import { Model } from '../dist/native/model.js'
+import { createModelFolder } from '../dist/quickstart/model_folder.js'
 import { openRun } from '../dist/trainer/open.js'
 import { trainRun } from '../dist/trainer/train.js'
 

@@ -30,9 +30,9 @@ export function addQuickstart(program: Command, context: Context): void {
 async function run(flags: Flags, stop: AbortSignal, context: Context): Promise<void> {
   const { stdout, environment } = context.io
   const { consoleSink } = await import('../metrics/console.ts')
-  const { quickstart } = await import('./quickstart/pipeline.ts')
-  const { defaultSteps } = await import('./quickstart/settings.ts')
-  const { closingTable } = await import('./quickstart/table.ts')
+  const { quickstart } = await import('../quickstart/pipeline.ts')
+  const { defaultSteps } = await import('../quickstart/settings.ts')
+  const { closingTable } = await import('../quickstart/table.ts')
   const report = await quickstart(
     { ...flags, steps: flags.steps ?? defaultSteps },
     {

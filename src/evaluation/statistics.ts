@@ -1,4 +1,5 @@
 /** What can be said about a model from a number of rows: estimates with 95 % confidence intervals. */
+import { InputError } from '../core/errors.ts'
 
 export interface Estimate {
   value: number
@@ -33,6 +34,27 @@ export function meanOfRows(values: readonly number[]): Estimate {
   if (rows < 2 || squares === 0) return { ...proportion(mean * rows, rows), value: mean }
   const half = Z * Math.sqrt(squares / (rows - 1) / rows)
   return { value: mean, low: Math.max(0, mean - half), high: Math.min(1, mean + half) }
+}
+
+/**
+ * Mean of after - before over the same rows: what rows have in common falls out, so the interval is narrower than those of
+ * the two shares suggest. Normal, with the deviation between rows.
+ *
+ * @param before one value in [0, 1] per row, e.g. 1 = right
+ * @param after of the same rows in the same order
+ * @throws InputError when the two are not equally long.
+ * @example pairedDifference([0, 0, 1, 1], [1, 1, 1, 1]).value // 0.5
+ */
+export function pairedDifference(before: readonly number[], after: readonly number[]): Estimate {
+  if (before.length !== after.length)
+    throw new InputError('pairedDifference', `${before.length} values, as many as before`, after.length)
+  const rows = before.length
+  if (rows < 2) return { value: rows === 0 ? 0 : after[0]! - before[0]!, low: -1, high: 1 }
+  const differences = before.map((value, i) => after[i]! - value)
+  const mean = differences.reduce((sum, d) => sum + d, 0) / rows
+  const squares = differences.reduce((sum, d) => sum + (d - mean) ** 2, 0)
+  const half = Z * Math.sqrt(squares / (rows - 1) / rows)
+  return { value: mean, low: Math.max(-1, mean - half), high: Math.min(1, mean + half) }
 }
 
 /**

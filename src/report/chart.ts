@@ -7,6 +7,8 @@ import { type Point, smooth, thin } from './series.ts'
 export interface Series {
   label: string
   points: Point[]
+  /** Number of its colour; absent: its place among the series drawn. Keeps colours when a series is missing. */
+  colour?: number
   /** Draw a running mean over the pale raw line. */
   smoothed?: boolean
 }
@@ -20,6 +22,8 @@ export interface Chart {
   band?: { label: string; low: Point[]; high: Point[] }
   /** Horizontal dashed lines. */
   marks?: { label: string; y: number }[]
+  /** Vertical dashed lines. */
+  events?: { label: string; x: number; colour?: number }[]
   percent?: boolean
   fromZero?: boolean
   /** Series lie on top of each other. */
@@ -44,7 +48,7 @@ interface Frame {
 export function drawChart(chart: Chart): string {
   const series = chart.series
     .filter(({ points }) => points.length > 0)
-    .map((one) => ({ ...one, points: thin(one.points) }))
+    .map((one, place) => ({ ...one, points: thin(one.points), colour: one.colour ?? place }))
   if (series.length === 0) return ''
   const layers = chart.stacked ? stack(series) : series
   const frame = frameFor(chart, layers)
@@ -52,11 +56,14 @@ export function drawChart(chart: Chart): string {
   const band = chart.band ? drawBand(thin(chart.band.low), thin(chart.band.high), frame) : ''
   return `<figure class="chart"><figcaption><b>${escapeText(chart.title)}</b><span>${escapeText(chart.about)}</span></figcaption>
 <svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeText(chart.title)}">
-${drawAxes(frame)}${band}${drawn}${drawMarks(chart.marks ?? [], frame)}${drawBroken(series, frame)}${drawHits(series, chart, frame)}
+${drawAxes(frame)}${band}${drawn}${drawMarks(chart.marks ?? [], frame)}${drawEvents(chart.events ?? [], frame)}${drawBroken(series, frame)}${drawHits(series, chart, frame)}
 </svg>${legend(chart, series)}</figure>`
 }
 
-function frameFor(chart: Chart, layers: Series[]): Frame {
+/** A series as it is drawn. */
+type Layer = Series & { colour: number }
+
+function frameFor(chart: Chart, layers: Layer[]): Frame {
   const points = layers.flatMap(({ points }) => points)
   const edges = [...(chart.band?.low ?? []), ...(chart.band?.high ?? [])]
   const include = [...(chart.fromZero || chart.stacked ? [0] : []), ...(chart.marks ?? []).map(({ y }) => y)]
@@ -93,9 +100,9 @@ function drawAxes({ scale, x, y, steps, tickText }: Frame): string {
   return rows.join('') + columns.join('') + base
 }
 
-function drawLines(series: Series[], frame: Frame): string {
+function drawLines(series: Layer[], frame: Frame): string {
   return series
-    .map(({ points, smoothed }, i) => {
+    .map(({ points, smoothed, colour: i }) => {
       const fade = smoothed && points.length >= 12
       const raw = `<path class="line c${i}${fade ? ' raw' : ''}" d="${path(points, frame)}"/>`
       const mean = fade
@@ -133,20 +140,20 @@ function drawBand(low: Point[], high: Point[], frame: Frame): string {
 }
 
 /** Each series raised by the ones before it; a step that a series lacks counts as 0. */
-function stack(series: Series[]): Series[] {
+function stack(series: Layer[]): Layer[] {
   const steps = [...new Set(series.flatMap(({ points }) => points.map(({ x }) => x)))].sort((a, b) => a - b)
   const total = new Map(steps.map((x) => [x, 0]))
-  return series.map(({ label, points }) => {
+  return series.map(({ label, points, colour }) => {
     for (const { x, y } of points) total.set(x, total.get(x)! + (Number.isFinite(y) ? y : 0))
-    return { label, points: steps.map((x) => ({ x, y: total.get(x)! })) }
+    return { label, colour, points: steps.map((x) => ({ x, y: total.get(x)! })) }
   })
 }
 
-function drawAreas(layers: Series[], frame: Frame): string {
+function drawAreas(layers: Layer[], frame: Frame): string {
   return layers
-    .map(({ points }, i) => {
+    .map(({ points, colour }, i) => {
       const below = i === 0 ? points.map(({ x }) => ({ x, y: 0 })) : layers[i - 1]!.points
-      return `<path class="area c${i}" d="${path([...points, ...below.toReversed()], frame)}Z"/>`
+      return `<path class="area c${colour}" d="${path([...points, ...below.toReversed()], frame)}Z"/>`
     })
     .toReversed()
     .join('')
@@ -159,6 +166,19 @@ function drawMarks(marks: { label: string; y: number }[], { y }: Frame): string 
         `<line class="mark" x1="${plot.left}" x2="${plot.right}" y1="${px(y(mark.y))}" y2="${px(y(mark.y))}"/>` +
         `<text class="mark" x="${plot.right}" y="${px(y(mark.y) - 4)}" text-anchor="end">${escapeText(mark.label)}</text>`,
     )
+    .join('')
+}
+
+function drawEvents(events: NonNullable<Chart['events']>, { x }: Frame): string {
+  return events
+    .map(({ label, x: step, colour }, i) => {
+      const [at, y] = [x(step), plot.top + 12 + 15 * i]
+      const right = at > (plot.left + plot.right) / 2
+      return (
+        `<g class="c${colour ?? i}"><line class="event" x1="${px(at)}" x2="${px(at)}" y1="${plot.top}" y2="${plot.bottom}"/>` +
+        `<text class="label" x="${px(right ? at - 6 : at + 6)}" y="${y}" text-anchor="${right ? 'end' : 'start'}">${escapeText(label)}</text></g>`
+      )
+    })
     .join('')
 }
 
@@ -197,9 +217,9 @@ function bandSeries({ band }: Chart): Series[] {
   ]
 }
 
-function legend(chart: Chart, series: Series[]): string {
+function legend(chart: Chart, series: Layer[]): string {
   if (series.length < 2 && !chart.band) return ''
-  const items = series.map(({ label }, i) => `<li><i class="c${i}"></i>${escapeText(label)}</li>`)
+  const items = series.map(({ label, colour }) => `<li><i class="c${colour}"></i>${escapeText(label)}</li>`)
   if (chart.band) items.push(`<li><i class="band"></i>${escapeText(chart.band.label)}</li>`)
   return `<ul class="legend">${items.join('')}</ul>`
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { majorityRight, meanOfRows, passAtK, proportion } from '../../src/evaluation/statistics.ts'
+import { majorityRight, meanOfRows, pairedDifference, passAtK, proportion } from '../../src/evaluation/statistics.ts'
 
 const rounded = ({ value, low, high }: { value: number; low: number; high: number }) =>
   [value, low, high].map((n) => Number(n.toFixed(4)))
@@ -15,6 +15,32 @@ describe('a share', () => {
   ])('%i of %i', (right, rows, wanted) => expect(rounded(proportion(right, rows))).toEqual(wanted))
 
   it('of nothing may be anything', () => expect(proportion(0, 0)).toEqual({ value: 0, low: 0, high: 1 }))
+})
+
+describe('a paired difference', () => {
+  it('has the interval of the deviation between rows', () => {
+    const { value, low, high } = pairedDifference([0, 0, 1, 1, 1], [1, 0, 1, 0, 1])
+    const half = 1.959964 * Math.sqrt(2 / 4 / 5) // differences 1, 0, 0, -1, 0
+    expect(value).toBe(0)
+    expect(low).toBeCloseTo(-half, 12)
+    expect(high).toBeCloseTo(half, 12)
+  })
+
+  it('knows that rows go together: one row lost of many is a clear loss of little', () => {
+    const before = Array.from({ length: 100 }, (_, i) => i % 2)
+    const after = before.map((right, i) => (i < 12 ? 1 : right))
+    const { value, low, high } = pairedDifference(before, after)
+    expect(value).toBeCloseTo(0.06, 12)
+    expect(low).toBeGreaterThan(0)
+    expect(high).toBeLessThan(0.12)
+    expect(pairedDifference(after, before)).toEqual({ value: -value, low: -high, high: -low })
+  })
+
+  it('of one row or none may be anything; of other rows it is refused', () => {
+    expect(pairedDifference([], [])).toEqual({ value: 0, low: -1, high: 1 })
+    expect(pairedDifference([0], [1])).toEqual({ value: 1, low: -1, high: 1 })
+    expect(() => pairedDifference([0], [])).toThrow('expected 1 values, as many as before but received 0')
+  })
 })
 
 describe('a mean of rows', () => {

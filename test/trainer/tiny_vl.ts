@@ -2,10 +2,10 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { planSave } from '../../src/checkpoint/hf_folder.ts'
-import { createModelFolder } from '../../src/cli/quickstart/model_folder.ts'
 import { type ConfigInput, configSchema } from '../../src/config/schema.ts'
 import { generateShapes, shapesSentences } from '../../src/data/shapes/index.ts'
 import { Model } from '../../src/native/model.ts'
+import { createModelFolder } from '../../src/quickstart/model_folder.ts'
 
 /** Writes `model/` and `data/` into `dir`. */
 export async function writeTinyVl(dir: string): Promise<void> {

@@ -2,9 +2,9 @@
 
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type ModelConfig, openConfig } from '../../checkpoint/hf_folder.ts'
-import { createVlConfig, type TinyVlOptions } from '../../models/create.ts'
-import { type AddedToken, trainBpe } from '../../text/train_bpe.ts'
+import { type ModelConfig, openConfig } from '../checkpoint/hf_folder.ts'
+import { createVlConfig, type TinyVlOptions } from '../models/create.ts'
+import { type AddedToken, trainBpe } from '../text/train_bpe.ts'
 
 export interface CreateFolderOptions {
   /** Sizes of the model. `vocab` also limits the tokenizer. */

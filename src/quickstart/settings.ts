@@ -1,6 +1,6 @@
 /** The settings of the quickstart: a tiny Qwen2.5-VL, its data, and the two runs. */
 import { join } from 'node:path'
-import { type Config, configSchema } from '../../config/schema.ts'
+import { type Config, configSchema } from '../config/schema.ts'
 import type { CreateFolderOptions } from './model_folder.ts'
 
 export interface QuickstartOptions {
@@ -13,10 +13,11 @@ export interface QuickstartOptions {
 }
 
 export const warmStartRows = 10000
+export const warmStartSteps = 1200
 export const trainRows = 6000
 export const heldOutRows = 600
 export const defaultSteps = 160
-const longestAnswer = 48
+export const longestAnswer = 48
 
 export const modelSizes: CreateFolderOptions['model'] = {
   ...{ vocab: 512, hidden: 128, layers: 4, heads: 4, kvHeads: 2, ffn: 384 },
@@ -40,7 +41,7 @@ export function warmStartConfig({ dir, seed, threads }: QuickstartOptions): Conf
     data: { train: [join(data, 'warm_start.jsonl')] },
     algorithm: { trainer: 'sft' },
     optimizer: { lr: 1e-3, schedule: 'cosine', warmupSteps: 20, beta2: 0.95 },
-    train: { steps: 1200, batchSize: 32 },
+    train: { steps: warmStartSteps, batchSize: 32 },
     report: { samples: 0 },
   })
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { closingTable } from '../../../src/cli/quickstart/table.ts'
+import { closingTable } from '../../src/quickstart/table.ts'
 
 it('closingTable: a line per kind, all of them weighted by rows, and what it took', () => {
   const text = closingTable({

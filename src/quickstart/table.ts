@@ -1,5 +1,5 @@
 /** The table a quickstart ends with. */
-import { formatDuration, formatPercent } from '../../metrics/format.ts'
+import { formatDuration, formatPercent } from '../metrics/format.ts'
 import type { QuickstartReport } from './pipeline.ts'
 
 /** One line per kind of question, one for all, and what it took. */

@@ -1,21 +1,18 @@
 /** The quickstart from nothing to a trained model: draw, create, imitate, reinforce, evaluate with and without sight. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { planSave } from '../../checkpoint/hf_folder.ts'
-import type { Config } from '../../config/schema.ts'
-import { generateShapes, shapesSentences } from '../../data/shapes/index.ts'
-import type { MetricsSink } from '../../metrics/types.ts'
-import { native } from '../../native/binding.ts'
-import { Model } from '../../native/model.ts'
-import { writeReport } from '../../report/write.ts'
-import type { Evaluation } from '../../trainer/evaluate.ts'
-import { evaluateRun } from '../../trainer/evaluate_run.ts'
-import { openRun } from '../../trainer/open.ts'
-import { peakRssMb, type TrainResult, train, trainRun } from '../../trainer/train.ts'
-import { createModelFolder } from './model_folder.ts'
+import type { Config } from '../config/schema.ts'
+import { generateShapes } from '../data/shapes/index.ts'
+import type { MetricsSink } from '../metrics/types.ts'
+import { native } from '../native/binding.ts'
+import { writeReport } from '../report/write.ts'
+import type { Evaluation } from '../trainer/evaluate.ts'
+import { evaluateRun } from '../trainer/evaluate_run.ts'
+import { openRun } from '../trainer/open.ts'
+import { peakRssMb, type TrainResult, train, trainRun } from '../trainer/train.ts'
+import { createModel } from './model.ts'
 import {
   heldOutRows,
-  modelSizes,
   places,
   type QuickstartOptions,
   reinforceConfig,
@@ -85,19 +82,6 @@ export async function quickstart(options: QuickstartOptions, hooks: Hooks): Prom
     return report
   } finally {
     run.dispose()
-  }
-}
-
-/** A Qwen2.5-VL folder with random weights and a tokenizer of its own. */
-async function createModel(dir: string, seed: number): Promise<void> {
-  const source = await createModelFolder(dir, { model: modelSizes, sentences: shapesSentences() })
-  const model = await Model.create(source.spec)
-  try {
-    await model.initRandom(seed)
-    const plan = planSave(source, 'F32')
-    await model.save(join(dir, 'model.safetensors'), plan.header, plan.sinks)
-  } finally {
-    model.dispose()
   }
 }
 
