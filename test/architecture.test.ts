@@ -29,10 +29,12 @@ const RANK: Record<string, number> = {
   trainer: 3,
   plan: 4,
   evaluation: 4,
-  cli: 5,
+  quickstart: 4,
+  experiments: 5,
+  cli: 6,
 }
 /** The files directly in src: what the package exports. */
-const ENTRY_RANK = 5
+const ENTRY_RANK = 6
 const PURE = ['core', 'models', 'rewards', 'algorithms', 'alarms', 'methods']
 /** Types of the native boundary, which the pure folders may name. */
 const BOUNDARY = 'native/types.ts'

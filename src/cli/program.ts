@@ -10,6 +10,7 @@ import { addData } from './data.ts'
 import { addDoctor } from './doctor.ts'
 import { describeError, exitCodeOf, exitCodes } from './errors.ts'
 import { addEval } from './eval.ts'
+import { addExperiment } from './experiment.ts'
 import { addGenerate } from './generate.ts'
 import type { Io } from './io.ts'
 import { addMerge } from './merge.ts'
@@ -29,6 +30,7 @@ export interface Context {
 
 const commands = [
   addQuickstart,
+  addExperiment,
   addPlan,
   addTrain,
   addEval,
