@@ -1,4 +1,4 @@
-// forwardBackward: forward, the loss kernel (or the caller's gradient), backward, in one job.
+// forwardBackward: forward, the engine's loss or the caller's gradient, backward, in one job.
 #include "addon/convert.h"
 #include "addon/model_object.h"
 #include "addon/policy_loss_call.h"
@@ -7,20 +7,8 @@ namespace rft {
 
 namespace {
 
-struct Out {
-  ScoreOutput score;
-  std::optional<PolicyLossOutput> policy;
-  std::optional<ValueLossOutput> value;
-};
-
-struct Loss {
-  std::optional<PolicyLossInput> policy;
-  std::optional<ValueLossInput> value;
-  OutputGradients gradients;  // of a loss written in TypeScript
-};
-
-Loss loss_input(const Field& loss) {
-  Loss out;
+LossInput loss_input(const Field& loss) {
+  LossInput out;
   if (!loss["policy"].is_null()) out.policy = policy_loss_input(loss["policy"]);
   if (!loss["value"].is_null()) out.value = value_loss_input(loss["value"]);
   if (out.policy || out.value) return out;
@@ -37,32 +25,19 @@ Napi::Value ModelObject::forward_backward(const Napi::CallbackInfo& info) {
                       loss_input(Field(info[2], "loss")));
   });
   const PassOptions pass = guarded(info.Env(), [&] { return pass_options(info[3]); });
-  return submit<Out>(
+  return submit<LossOutput>(
       info, 3,
       [s = state(info.Env()), pack = std::move(pack), head = std::move(head), loss = std::move(loss), pass](Job& job) {
     Ctx ctx = s->model.context();
     ctx.aborted = job.abort.get();
     ctx.adapters = pass.adapters;
     ctx.dropout = pass.dropout;
-    const Heads heads{!loss.value || loss.policy, loss.value.has_value()};
-    auto [score, pending] = rft::forward(s->model, ctx, pack, head, pass.recompute, heads);
-    Out out{std::move(score), {}, {}};
-    OutputGradients gradients = loss.gradients;
-    if (loss.policy) {
-      out.policy = policy_loss_call(out.score.logp, *loss.policy);
-      gradients = {out.policy->dlogp, loss.policy->entropy_weights, {}};
-    }
-    if (loss.value) {
-      out.value = value_loss_call(out.score.values, *loss.value);
-      gradients.dvalues = out.value->dvalue;
-    }
-    rft::backward(ctx, pending, gradients);
-    return out;
+    return rft::forward_backward(s->model, ctx, pack, head, pass.recompute, loss);
       },
-      [](Napi::Env env, Out& out) -> Napi::Value {
+      [](Napi::Env env, LossOutput& out) -> Napi::Value {
         auto o = score_to_js(env, out.score).As<Napi::Object>();
-        o.Set("policy", out.policy ? policy_loss_to_js(env, *out.policy) : env.Null());
-        o.Set("value", out.value ? value_loss_to_js(env, *out.value) : env.Null());
+        o.Set("policy", out.policy ? policy_sums_to_js(env, *out.policy) : env.Null());
+        o.Set("value", out.value ? value_sums_to_js(env, *out.value) : env.Null());
         return o;
       });
 }

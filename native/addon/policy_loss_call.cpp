@@ -1,4 +1,4 @@
-// Loss columns from JavaScript, the kernel, and its columns back.
+// Loss columns from JavaScript, and what comes back: sums of forwardBackward, columns of the stand-alone kernels.
 #include "addon/policy_loss_call.h"
 
 #include <type_traits>
@@ -32,6 +32,7 @@ PolicyLossInput policy_loss_input(const Field& f) {
   in.importance = optional_floats(f["importance"]);
   in.keep = optional_bytes(f["keep"]);
   in.selected = optional_bytes(f["selected"]);
+  in.sampled_logp = optional_floats(f["sampledLogp"]);
   in.entropy_weights = optional_floats(f["entropyWeights"]);
   if (!f["sequences"].is_null()) in.sequences = f["sequences"].ints();
   if (const Field kl = f["kl"]; !kl.is_null()) {
@@ -41,10 +42,8 @@ PolicyLossInput policy_loss_input(const Field& f) {
     in.params.estimator = kl_estimator(kl["estimator"]);
     in.params.bias_corrected = kl["biasCorrected"].boolean();
   }
-  if (const Field mask = f["offPolicy"]; !mask.is_null()) {
-    in.sampled_logp = mask["sampledLogp"].floats();
-    in.params.off_policy_threshold = mask["threshold"].number();
-  }
+  if (const Field threshold = f["offPolicyThreshold"]; !threshold.is_null())
+    in.params.off_policy_threshold = threshold.number();
   return in;
 }
 
@@ -92,10 +91,9 @@ Napi::Value policy_loss_in_place(Napi::Env env, const Field& logp_field, const F
     params.estimator = kl_estimator(kl["estimator"]);
     params.bias_corrected = kl["biasCorrected"].boolean();
   }
-  if (const Field mask = f["offPolicy"]; !mask.is_null()) {
-    in.sampled_logp = view<float>(mask["sampledLogp"], n);
-    params.off_policy_threshold = mask["threshold"].number();
-  }
+  in.sampled_logp = view<float>(f["sampledLogp"], n);
+  if (const Field threshold = f["offPolicyThreshold"]; !threshold.is_null())
+    params.off_policy_threshold = threshold.number();
   auto loss = Napi::Float32Array::New(env, n), dlogp = Napi::Float32Array::New(env, n),
        kl = Napi::Float32Array::New(env, n);
   auto clipped = Napi::Uint8Array::New(env, n);
@@ -108,29 +106,18 @@ Napi::Value policy_loss_in_place(Napi::Env env, const Field& logp_field, const F
   return o;
 }
 
-PolicyLossOutput policy_loss_call(const std::vector<float>& logp, const PolicyLossInput& in) {
-  const size_t n = logp.size();
-  for (const auto* column : {&in.advantages, &in.weights})
-    expect(column->size() == n, "policy_loss", concat(n, " values in every column"), column->size());
-  for (const auto* column :
-       {&in.old_logp, &in.ref_logp, &in.kl_coef, &in.importance, &in.sampled_logp, &in.entropy_weights})
-    check_length(*column, n, "policy_loss");
-  for (const auto* column : {&in.keep, &in.selected}) check_length(*column, n, "policy_loss");
-  PolicyLossOutput out{std::vector<float>(n), std::vector<float>(n), std::vector<float>(n), std::vector<uint8_t>(n)};
-  ops::policy_loss(int64_t(n),
-                   {logp.data(), in.advantages.data(), in.weights.data(), or_null(in.old_logp), or_null(in.ref_logp),
-                    or_null(in.kl_coef), or_null(in.importance), or_null(in.sampled_logp), or_null(in.keep),
-                    or_null(in.selected), or_null(in.sequences), int64_t(in.sequences.size()) - 1},
-                   in.params, {out.loss.data(), out.dlogp.data(), out.kl.data(), out.clipped.data()});
-  return out;
-}
-
-Napi::Value policy_loss_to_js(Napi::Env env, const PolicyLossOutput& out) {
+Napi::Value policy_sums_to_js(Napi::Env env, const PolicyLossReport& report) {
   auto o = Napi::Object::New(env);
-  o.Set("loss", floats_to_js(env, out.loss));
-  o.Set("dlogp", floats_to_js(env, out.dlogp));
-  o.Set("kl", floats_to_js(env, out.kl));
-  o.Set("clipped", bytes_to_js(env, out.clipped));
+  const ops::PolicyLossSums& sums = report.total;
+  o.Set("loss", sums.loss);
+  o.Set("bonus", sums.bonus);
+  o.Set("kl", sums.kl);
+  o.Set("entropy", sums.entropy);
+  o.Set("entropyRows", sums.entropy_rows);
+  o.Set("difference", sums.difference);
+  o.Set("differenceMax", sums.difference_max);
+  o.Set("low", ints_to_js(env, report.low));
+  o.Set("high", ints_to_js(env, report.high));
   return o;
 }
 
@@ -147,6 +134,15 @@ ValueLossOutput value_loss_call(const std::vector<float>& values, const ValueLos
   ops::value_loss(int64_t(n), {values.data(), in.returns.data(), or_null(in.old_values), in.weights.data()}, in.clip,
                   {out.loss.data(), out.dvalue.data(), out.clipped.data()});
   return out;
+}
+
+Napi::Value value_sums_to_js(Napi::Env env, const ops::ValueLossSums& sums) {
+  auto o = Napi::Object::New(env);
+  o.Set("weighted", sums.weighted);
+  o.Set("loss", sums.loss);
+  o.Set("clipped", sums.clipped);
+  o.Set("rows", sums.rows);
+  return o;
 }
 
 Napi::Value value_loss_to_js(Napi::Env env, const ValueLossOutput& out) {

@@ -28,19 +28,24 @@ PendingBackward score_rows(Model& model, Ctx& ctx, const Pack& pack, const HeadR
   return out;
 }
 
-ScoreOutput output_of(const PendingBackward& p) {
-  return {to_floats_or_empty(p.logp), to_floats_or_empty(p.entropy), to_floats_or_empty(p.values)};
+// On the device, in the output's shape.
+Tensor gradient_of(const Ctx& ctx, const Tensor& output, const std::vector<float>& gradient, const char* name) {
+  if (gradient.empty()) return {};
+  expect(output && int64_t(gradient.size()) == output.count(), concat("backward ", name),
+         concat(output ? output.count() : 0, " values, one per scored row"), gradient.size());
+  return ctx.from(gradient.data(), output.shape());
 }
 
 // Seeds the gradient of one output; false when nothing needs it.
-bool seed(const Ctx& ctx, const Tensor& output, const std::vector<float>& gradient, const char* name) {
-  if (gradient.empty()) return false;
-  expect(output && int64_t(gradient.size()) == output.count(), concat("backward ", name),
-         concat(output ? output.count() : 0, " values, one per scored row"), gradient.size());
-  if (!output.requires_grad()) return false;  // everything before it is frozen
-  const Tensor g = ctx.empty(output.shape(), output.dtype());
-  write_floats(g, 0, g.count(), gradient.data());
-  output.set_grad(g);
+bool seed(const Ctx& ctx, const Tensor& output, const Tensor& gradient) {
+  if (!gradient || !output.requires_grad()) return false;  // everything before it is frozen
+  if (output.dtype() == gradient.dtype()) {
+    output.set_grad(gradient);
+    return true;
+  }
+  const Tensor stored = ctx.empty(output.shape(), output.dtype());
+  copy_values(gradient, stored);
+  output.set_grad(stored);
   return true;
 }
 
@@ -56,21 +61,40 @@ ScoreOutput score(Model& model, Ctx ctx, const Pack& pack, const HeadRows& head,
   return output_of(score_rows(model, ctx, pack, head, false, heads));
 }
 
-std::pair<ScoreOutput, PendingBackward> forward(Model& model, Ctx ctx, const Pack& pack, const HeadRows& head,
-                                                bool recompute_blocks, Heads heads) {
+PendingBackward record(Model& model, Ctx ctx, const Pack& pack, const HeadRows& head, bool recompute_blocks,
+                       Heads heads) {
   check(model, pack, head);
   Tape tape;
   ctx.tape = &tape;
   PendingBackward pending = score_rows(model, ctx, pack, head, recompute_blocks, heads);
   pending.tape = std::move(tape);
+  return pending;
+}
+
+ScoreOutput output_of(const PendingBackward& pass) {
+  return {to_floats_or_empty(pass.logp), to_floats_or_empty(pass.entropy), to_floats_or_empty(pass.values)};
+}
+
+std::pair<ScoreOutput, PendingBackward> forward(Model& model, Ctx ctx, const Pack& pack, const HeadRows& head,
+                                                bool recompute_blocks, Heads heads) {
+  PendingBackward pending = record(model, ctx, pack, head, recompute_blocks, heads);
   return {output_of(pending), std::move(pending)};
 }
 
-void backward(Ctx ctx, PendingBackward& pending, const OutputGradients& gradients) {
-  const bool any = seed(ctx, pending.logp, gradients.dlogp, "dlogp") |
-                   seed(ctx, pending.entropy, gradients.dentropy, "dentropy") |
-                   seed(ctx, pending.values, gradients.dvalues, "dvalues");
+GradientTensors to_tensors(const Ctx& ctx, const PendingBackward& pass, const OutputGradients& gradients) {
+  return {gradient_of(ctx, pass.logp, gradients.dlogp, "dlogp"),
+          gradient_of(ctx, pass.entropy, gradients.dentropy, "dentropy"),
+          gradient_of(ctx, pass.values, gradients.dvalues, "dvalues")};
+}
+
+void backward(Ctx ctx, PendingBackward& pending, const GradientTensors& gradients) {
+  const bool any = seed(ctx, pending.logp, gradients.dlogp) | seed(ctx, pending.entropy, gradients.dentropy) |
+                   seed(ctx, pending.values, gradients.dvalues);
   if (any) pending.tape.backward(ctx);
+}
+
+void backward(Ctx ctx, PendingBackward& pending, const OutputGradients& gradients) {
+  backward(ctx, pending, to_tensors(ctx, pending, gradients));
 }
 
 std::vector<float> logits(Model& model, Ctx ctx, const Pack& pack, const std::vector<int32_t>& rows,

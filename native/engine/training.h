@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "model/model.h"
-#include "ops/policy_loss/policy_loss.h"
 
 namespace rft {
 
@@ -30,13 +29,26 @@ struct OutputGradients {
   std::vector<float> dlogp, dentropy, dvalues;
 };
 
+// The same on the model's device, F32; false = 0.
+struct GradientTensors {
+  Tensor dlogp, dentropy, dvalues;
+};
+
 ScoreOutput score(Model& model, Ctx ctx, const Pack& pack, const HeadRows& head, Heads heads = {});
+
+// Forward with a tape; nothing is read back.
+PendingBackward record(Model& model, Ctx ctx, const Pack& pack, const HeadRows& head, bool recompute_blocks,
+                       Heads heads);
+// What a pass computed; waits for it.
+ScoreOutput output_of(const PendingBackward& pass);
 
 // Forward with a tape. The caller computes the gradient of its loss and hands it to backward().
 std::pair<ScoreOutput, PendingBackward> forward(Model& model, Ctx ctx, const Pack& pack, const HeadRows& head,
                                                 bool recompute_blocks, Heads heads = {});
 // Adds to the parameters' gradients.
 void backward(Ctx ctx, PendingBackward& pending, const OutputGradients& gradients);
+void backward(Ctx ctx, PendingBackward& pending, const GradientTensors& gradients);
+GradientTensors to_tensors(const Ctx& ctx, const PendingBackward& pass, const OutputGradients& gradients);
 
 // (N,V) logits of the given rows, and named hidden states; for inspection and tests.
 std::vector<float> logits(Model& model, Ctx ctx, const Pack& pack, const std::vector<int32_t>& rows,

@@ -1,10 +1,11 @@
 // Host columns of several types that reach the device as one copy.
 //
-//   PackedColumns columns;
-//   const auto logp = columns.add(old_logp);   // std::vector<float>; an empty column is absent
-//   columns.upload(ctx);
-//   kernel(columns.at<float>(logp), ..);       // nullptr where absent
+//   const PackedColumns columns(ctx, logp, flags);   // std::vectors; an empty one is absent
+//   kernel(columns.at(logp), columns.at(flags));     // nullptr where absent
+//
+// Columns are told apart by their memory, so they must outlive the object unchanged. On META it only counts.
 #pragma once
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -15,32 +16,42 @@ namespace rft {
 
 class PackedColumns {
  public:
-  struct Place {
-    int64_t offset = -1;
-  };
+  template <class... T>
+  explicit PackedColumns(const Ctx& ctx, const std::vector<T>&... columns) {
+    std::vector<uint8_t> bytes;
+    (pack(columns, bytes), ...);
+    packed_ = ctx.workspace({int64_t(bytes.size())}, Dtype::U8);
+    upload(bytes.data(), packed_);
+  }
 
   template <class T>
-  Place add(const std::vector<T>& column) {
-    if (column.empty()) return {};
-    const size_t begin = (host_.size() + kAlignment - 1) / kAlignment * kAlignment, bytes = column.size() * sizeof(T);
-    host_.resize(begin + bytes);
-    std::memcpy(host_.data() + begin, column.data(), bytes);
-    return {int64_t(begin)};
-  }
-  void upload(const Ctx& ctx) {
-    if (host_.empty()) return;
-    device_ = ctx.workspace({int64_t(host_.size())}, Dtype::U8);
-    rft::upload(host_.data(), device_);
-  }
-  template <class T>
-  const T* at(Place place) const {
-    return place.offset < 0 ? nullptr : reinterpret_cast<const T*>(device_.as<uint8_t>() + place.offset);
+  const T* at(const std::vector<T>& column) const {
+    if (column.empty()) return nullptr;
+    const auto same = [&](const Place& p) { return p.host == column.data(); };
+    const auto place = std::find_if(places_.begin(), places_.end(), same);
+    expect(place != places_.end(), "packed columns", "one of the columns that were packed", "another");
+    const auto* memory = static_cast<const uint8_t*>(packed_.raw());
+    return memory == nullptr ? nullptr : reinterpret_cast<const T*>(memory + place->offset);
   }
 
  private:
+  struct Place {
+    const void* host;
+    size_t offset;
+  };
   static constexpr size_t kAlignment = 16;
-  std::vector<uint8_t> host_;
-  Tensor device_;
+
+  template <class T>
+  void pack(const std::vector<T>& column, std::vector<uint8_t>& bytes) {
+    if (column.empty()) return;
+    const size_t offset = (bytes.size() + kAlignment - 1) / kAlignment * kAlignment, size = column.size() * sizeof(T);
+    bytes.resize(offset + size);
+    std::memcpy(bytes.data() + offset, column.data(), size);
+    places_.push_back({column.data(), offset});
+  }
+
+  std::vector<Place> places_;
+  Tensor packed_;
 };
 
 }  // namespace rft

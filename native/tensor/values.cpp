@@ -63,6 +63,10 @@ void upload(const void* from, const Tensor& to) {
   if (!is_meta(to)) to_device_or_host(to, to.raw(), from, to.bytes());
 }
 
+void download(const Tensor& from, void* to) {
+  if (!is_meta(from)) from_device_or_host(from, to, from.raw(), from.bytes());
+}
+
 void copy_values(const Tensor& from, const Tensor& to) {
   expect(from.count() == to.count() && from.device() == to.device(), "copy",
          concat("a tensor ", to_string(from.shape()), " of the same device"), to_string(to.shape()));

@@ -12,6 +12,8 @@ std::vector<float> to_floats(const Tensor& t);
 // Elements [begin, begin + n) as floats; BF16 rounds to nearest even.
 void read_floats(const Tensor& t, int64_t begin, int64_t n, float* out);
 void write_floats(const Tensor& t, int64_t begin, int64_t n, const float* in);
+// A tensor's bytes -> host memory. Waits for the device.
+void download(const Tensor& from, void* to);
 // Host memory -> a tensor with these bytes.
 void upload(const void* from, const Tensor& to);
 

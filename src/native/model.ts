@@ -139,7 +139,8 @@ export class Model implements Disposable {
    * Forward and backward in one call; gradients are added to those already there.
    *
    * @example
-   * await model.forwardBackward(pack, head, { policy: { advantages, oldLogp: null, refLogp: null, weights, ...clip } })
+   * const { policy } = await model.forwardBackward(pack, head, { policy: { loss, advantages, weights, oldLogp: null } })
+   * console.log(policy!.loss)
    */
   forwardBackward(
     pack: Pack,

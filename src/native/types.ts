@@ -206,11 +206,13 @@ export interface PolicyLossInput {
   keep?: Uint8Array | null
   /** Tokens that pay the price of `kl-cov`. */
   selected?: Uint8Array | null
-  /** Completions of negative advantage whose mean(sampled - logp) is above the threshold have no loss. */
-  offPolicy?: { sampledLogp: Float32Array; threshold: number } | null
+  /** Log-prob that the sampler reported, NaN where it did not: for the mask below and for `difference` of the sums. */
+  sampledLogp?: Float32Array | null
+  /** Completions of negative advantage whose mean(sampled - logp) is above it have no loss. Needs `sampledLogp`. */
+  offPolicyThreshold?: number | null
   /** d(total)/d(entropy) per token; negative = entropy bonus. Used by `forwardBackward`. */
   entropyWeights?: Float32Array | null
-  /** (B + 1) offsets of the completions; needed by `offPolicy` and by losses of whole completions. */
+  /** (B + 1) offsets of the completions; needed by `offPolicyThreshold` and by losses of whole completions. */
   sequences?: Int32Array | null
 }
 
@@ -224,6 +226,34 @@ export interface PolicyLossOutput {
   kl: Float32Array
   /** (N) 0 = not clipped, 1 = at the low bound, 2 = at the high bound, 3 = at the dual bound or the cap. */
   clipped: Uint8Array
+}
+
+/** Sums over the rows of a micro-batch, in double, for metrics: the columns stay where they were computed. */
+export interface PolicyLossSums {
+  /** Weight x loss, the KL term included: the micro-batch's share of the total. */
+  loss: number
+  /** Entropy weight x entropy. */
+  bonus: number
+  /** The estimate against the reference. */
+  kl: number
+  /** Of the rows that have a policy loss, in nats; and how many they are. */
+  entropy: number
+  entropyRows: number
+  /** |logp - sampledLogp|, and the largest; 0 without `sampledLogp`. */
+  difference: number
+  differenceMax: number
+  /** (B) rows clipped at the low and at the high bound, per completion. */
+  low: Int32Array
+  high: Int32Array
+}
+
+/** The same of a value loss, over rows of weight other than 0. */
+export interface ValueLossSums {
+  /** Weight x loss. */
+  weighted: number
+  loss: number
+  clipped: number
+  rows: number
 }
 
 /** Columns (N) of the value loss 1/2 max((v - R)^2, (clip(v, old - clip, old + clip) - R)^2). */
@@ -289,11 +319,12 @@ export type LossInput =
   | { value: ValueLossInput }
   | { dlogp: Float32Array; dentropy?: Float32Array }
 
+/** Of a loss of the engine its sums, and then no columns; of a gradient of one's own the columns of `ScoreOutput`. */
 export interface ForwardBackwardOutput extends ScoreOutput {
   /** Present for `{ policy }`. */
-  policy: PolicyLossOutput | null
+  policy: PolicyLossSums | null
   /** Present for `{ value }`. */
-  value?: ValueLossOutput | null
+  value?: ValueLossSums | null
 }
 
 export type ScoreOptions = Pick<ForwardOptions, 'adapters'>

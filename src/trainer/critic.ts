@@ -4,7 +4,14 @@
  */
 import { explainedVariance } from '../algorithms/index.ts'
 import type { Config } from '../config/schema.ts'
-import type { ForwardBackwardOutput, HeadRows, LossInput, Pack, ValueLossInput } from '../native/types.ts'
+import type {
+  ForwardBackwardOutput,
+  HeadRows,
+  LossInput,
+  Pack,
+  ValueLossInput,
+  ValueLossSums,
+} from '../native/types.ts'
 import type { MiniBatch, PolicyBatch } from './batch.ts'
 import type { PolicyOptimizer } from './policy.ts'
 import { type Metrics, mean } from './step_metrics.ts'
@@ -50,7 +57,7 @@ export async function updateCritic(
     const value = valueLossInput(batch, miniBatch.tokens, 1, config.algorithm.critic.valueClip)
     const options = { recompute: config.model.recompute, signal }
     const output = await critic.model.forwardBackward(batch.pack, batch.head, { value }, options)
-    loss += stats.add(value, output)
+    loss += stats.add(output.value!)
   }
   if (!Number.isFinite(loss)) return critic.model.zeroGrad()
   stats.update(await critic.optimizer.step({ lr, maxGradNorm: config.optimizer.maxGradNorm }))
@@ -64,16 +71,10 @@ export class CriticStats {
   private readonly gradNorms: number[] = []
 
   /** @returns the weighted loss of the micro-batch. */
-  add(input: ValueLossInput, output: ForwardBackwardOutput): number {
-    const value = output.value!
-    let weighted = 0
-    for (const [i, weight] of input.weights.entries()) {
-      if (weight === 0) continue
-      weighted += weight * value.loss[i]!
-      this.loss += value.loss[i]!
-      this.clipped += value.clipped[i]!
-      this.tokens++
-    }
+  add({ weighted, loss, clipped, rows }: ValueLossSums): number {
+    this.loss += loss
+    this.clipped += clipped
+    this.tokens += rows
     return weighted
   }
 

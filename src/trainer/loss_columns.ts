@@ -26,7 +26,7 @@ export function policyLossInput(batch: PolicyBatch, { algorithm, onPolicy, entro
           }
         : null,
     ...{ importance: batch.importance, keep: batch.keep, selected: batch.selected, sequences: batch.sequences },
-    offPolicy: offPolicyThreshold === null ? null : { sampledLogp: batch.sampledLogp, threshold: offPolicyThreshold },
+    ...{ sampledLogp: batch.sampledLogp, offPolicyThreshold },
     entropyWeights:
       entropyWeight === 0
         ? null

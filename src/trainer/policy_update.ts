@@ -105,5 +105,5 @@ async function accumulate(
   const options = { recompute: config.model.recompute, signal }
   const loss = value ? (valueOnly ? { value } : { policy: input, value }) : { policy: input }
   const output = await policy.forwardBackward(batch.pack, batch.head, loss, options)
-  return (valueOnly ? 0 : stats.add(batch, input, output)) + (value ? stats.critic.add(value, output) : 0)
+  return (output.policy ? stats.add(batch, output.policy) : 0) + (output.value ? stats.critic.add(output.value) : 0)
 }

@@ -2,7 +2,7 @@
 
 import { meanStd, repetition } from '../algorithms/index.ts'
 import type { Completion, Group } from '../core/types.ts'
-import type { ForwardBackwardOutput, OptimizerStepOutput, PolicyLossInput } from '../native/types.ts'
+import type { OptimizerStepOutput, PolicyLossSums } from '../native/types.ts'
 import type { RewardFailures } from '../rollout/reward_scores.ts'
 import type { PolicyBatch } from './batch.ts'
 import { CriticStats } from './critic.ts'
@@ -113,37 +113,22 @@ export class UpdateStats {
   made = 0
 
   /** @returns the weighted loss of the micro-batch, entropy bonus included. */
-  add(batch: PolicyBatch, input: PolicyLossInput, output: ForwardBackwardOutput): number {
-    const policy = output.policy!
-    let loss = 0
-    let bonus = 0
-    for (let i = 0; i < batch.weights.length; i++) {
-      loss += batch.weights[i]! * policy.loss[i]!
-      bonus += input.entropyWeights ? input.entropyWeights[i]! * output.entropy[i]! : 0
-      this.kl += policy.kl[i]!
-      if (batch.weights[i]! > 0 && (batch.keep?.[i] ?? 1) > 0) {
-        this.entropySum += output.entropy[i]!
-        this.entropyTokens++
-      }
-      const difference = Math.abs(output.logp[i]! - batch.sampledLogp[i]!)
-      this.differenceSum += difference
-      this.differenceMax = Math.max(this.differenceMax, difference)
+  add({ completions, weights }: PolicyBatch, sums: PolicyLossSums): number {
+    this.tokens += weights.length
+    this.policyLoss += sums.loss
+    this.kl += sums.kl
+    this.entropySum += sums.entropy
+    this.entropyTokens += sums.entropyRows
+    this.differenceSum += sums.difference
+    this.differenceMax = Math.max(this.differenceMax, sums.differenceMax)
+    for (const [b, { length }] of completions.entries()) {
+      const [low, high] = [sums.low[b]!, sums.high[b]!]
+      this.low += low
+      this.high += high
+      this.lowShares.push(low / length)
+      this.highShares.push(high / length)
     }
-    this.addClipped(batch, policy.clipped)
-    this.tokens += batch.weights.length
-    this.policyLoss += loss
-    return loss + bonus
-  }
-
-  private addClipped({ completions }: PolicyBatch, clipped: Uint8Array): void {
-    for (const { begin, length } of completions) {
-      const own = clipped.subarray(begin, begin + length)
-      const [low, high] = [1, 2].map((side) => own.reduce((sum, c) => sum + (c === side ? 1 : 0), 0))
-      this.low += low!
-      this.high += high!
-      this.lowShares.push(low! / length)
-      this.highShares.push(high! / length)
-    }
+    return sums.loss + sums.bonus
   }
 
   update(loss: number, result: OptimizerStepOutput): void {

@@ -27,7 +27,7 @@ function completions({ logp, input }: Sample, chosen: number[]): Sample {
       ...{ advantages: take(input.advantages), weights: take(input.weights), oldLogp: take(input.oldLogp!) },
       ...{ importance: take(input.importance!), keep: flags(input.keep!), selected: flags(input.selected!) },
       kl: { ...input.kl!, refLogp: take(input.kl!.refLogp), coef: take(input.kl!.coef as Float32Array) },
-      offPolicy: { ...input.offPolicy!, sampledLogp: take(input.offPolicy!.sampledLogp) },
+      sampledLogp: take(input.sampledLogp!),
       sequences: Int32Array.of(0, ...ends),
     },
   }
@@ -40,7 +40,12 @@ describe.each(objectives.map((loss) => ({ name: title(loss), loss })))('$name', 
 
   test.each(names)('the kernel computes what the twin says, with %s', (estimator) => {
     for (const biasCorrected of [false, true])
-      for (const without of [[], ['oldLogp'], ['kl'], ['importance', 'keep', 'selected', 'offPolicy']] as const) {
+      for (const without of [
+        [],
+        ['oldLogp'],
+        ['kl'],
+        ['importance', 'keep', 'selected', 'offPolicyThreshold'],
+      ] as const) {
         const input = { ...s.input, kl: { ...s.input.kl!, estimator, biasCorrected } }
         for (const column of without) Object.assign(input, { [column]: null })
         const [got, want] = [kernels.policyLoss(s.logp, input), policyLoss(s.logp, input)]
@@ -54,7 +59,7 @@ describe.each(objectives.map((loss) => ({ name: title(loss), loss })))('$name', 
 
   test('the gradient equals central differences', () => {
     // The threshold of the off-policy mask is a step in logp.
-    const input = { ...s.input, offPolicy: null, ...(detached.has(loss.kind) ? { oldLogp: null } : {}) }
+    const input = { ...s.input, offPolicyThreshold: null, ...(detached.has(loss.kind) ? { oldLogp: null } : {}) }
     const { dlogp } = policyLoss(s.logp, input)
     const largest = Math.max(...dlogp.map(Math.abs))
     const h = 1e-6
@@ -97,7 +102,7 @@ describe.each(objectives.map((loss) => ({ name: title(loss), loss })))('$name', 
       if (w === 0) {
         spoiled.logp[i] = i % 2 ? Number.NaN : Number.NEGATIVE_INFINITY
         spoiled.input.oldLogp![i] = spoiled.input.advantages[i] = spoiled.input.importance![i] = Number.NaN
-        spoiled.input.kl!.refLogp[i] = spoiled.input.offPolicy!.sampledLogp[i] = Number.POSITIVE_INFINITY
+        spoiled.input.kl!.refLogp[i] = spoiled.input.sampledLogp![i] = Number.POSITIVE_INFINITY
       }
     const [got, want] = [kernels.policyLoss(spoiled.logp, spoiled.input), kernels.policyLoss(s.logp, s.input)]
     for (const column of ['loss', 'dlogp', 'kl', 'clipped'] as const) expect(got[column]).toEqual(want[column])

@@ -61,7 +61,7 @@ export function sample(loss: PolicyObjective, lengths: number[], seed = 1, sprea
       importance: column(() => 0.5 + next()),
       keep: Uint8Array.from({ length: n }, () => (next() < 0.2 ? 0 : 1)),
       selected: Uint8Array.from({ length: n }, () => (next() < 0.3 ? 1 : 0)),
-      offPolicy: { sampledLogp: logp.map((l) => l + 0.4 * normal()), threshold: 0.02 },
+      ...{ sampledLogp: logp.map((l) => l + 0.4 * normal()), offPolicyThreshold: 0.02 },
       sequences,
     },
   }

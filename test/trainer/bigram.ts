@@ -16,11 +16,11 @@ import type {
   HeadRows,
   LossInput,
   Pack,
-  PolicyLossOutput,
   TensorSink,
   TensorSource,
 } from '../../src/native/types.ts'
 import type { Policy, PolicyOptimizer } from '../../src/trainer/policy.ts'
+import { policyLossSums } from '../native/loss_sums.ts'
 
 export const VOCAB = 12
 export const EOS = 0
@@ -88,9 +88,8 @@ export class Bigram implements Policy, SavableModel {
 
   async forwardBackward(pack: Pack, head: HeadRows, loss: LossInput): Promise<ForwardBackwardOutput> {
     const scores = await this.score(pack, head)
-    const policy = 'policy' in loss ? (policyLoss(scores.logp, loss.policy) as unknown as PolicyLossOutput) : null
-    if (!policy && !('dlogp' in loss)) throw new Error('a bigram has no values')
-    const dlogp = policy ? policy.dlogp : (loss as { dlogp: Float32Array }).dlogp
+    if (!('policy' in loss || 'dlogp' in loss)) throw new Error('a bigram has no values')
+    const dlogp = 'policy' in loss ? policyLoss(scores.logp, loss.policy).dlogp : loss.dlogp
     const [embed, gradEmbed] = this.pair('decoder.embed.weight')
     const [out, gradOut] = this.pair('decoder.head.weight')
     for (const [i, row] of head.rows.entries()) {
@@ -105,7 +104,7 @@ export class Bigram implements Policy, SavableModel {
       }
     }
     this.trainedRows += head.rows.length
-    return { ...scores, policy }
+    return { ...scores, policy: 'policy' in loss ? policyLossSums(scores, loss.policy) : null }
   }
 
   async zeroGrad() {

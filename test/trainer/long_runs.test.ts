@@ -36,7 +36,7 @@ function poison({ run, policy }: Awaited<ReturnType<typeof open>>, steps: number
   policy.forwardBackward = async (...call) => {
     const output = await original(...call)
     const step = run.state.step + 1
-    if (left.has(step)) output.policy!.loss[0] = Number.NaN
+    if (left.has(step)) output.policy!.loss = Number.NaN
     if (!always) left.delete(step)
     return output
   }

@@ -300,7 +300,7 @@ void rows(const Objective& objective, int64_t n, const PolicyLossColumns& in, co
 void check_policy_loss(int64_t n, const PolicyLossColumns& in, const PolicyLossParams& params) {
   if (n == 0) return;
   expect(!in.ref_logp || in.kl_coef, "policy_loss klCoef", "a value per token beside refLogp", "none");
-  if (!needs_sequences(params)) return;
+  if (in.sequences == nullptr && !needs_sequences(params)) return;
   expect(in.sequences != nullptr && in.sequence_count >= 0, "policy_loss sequences",
          "offsets of the completions, which this loss looks at as a whole", "none");
   check_sequences("policy_loss sequences", in.sequences, in.sequence_count, n);

@@ -48,6 +48,17 @@ struct PolicyLossSums {
     low += in.clipped[i] == 1;
     high += in.clipped[i] == 2;
   }
+  RFT_HOST_DEVICE void add(const PolicyLossSums& other) {
+    loss += other.loss;
+    bonus += other.bonus;
+    kl += other.kl;
+    entropy += other.entropy;
+    difference += other.difference;
+    difference_max = larger(difference_max, other.difference_max);
+    entropy_rows += other.entropy_rows;
+    low += other.low;
+    high += other.high;
+  }
   // NaN if either is.
   RFT_HOST_DEVICE static double larger(double a, double b) { return b > a || b != b ? b : a; }
 };

@@ -11,5 +11,8 @@ struct ValueLossResult {
   int32_t* clipped;
 };
 void value_loss(int64_t n, const ops::ValueLossColumns& in, double clip, const ValueLossResult& out, simt::Stream);
+// sums (ops::value_tiles(n)).
+void value_loss_sums(int64_t n, const float* weights, const ValueLossResult& out, ops::ValueLossSums* sums,
+                     simt::Stream);
 
 }  // namespace rft::cuda

@@ -1,6 +1,8 @@
 // value_loss: rows are independent; computed in double, rounded once. Maths: formula.h.
 #include "ops/value_loss/value_loss.h"
 
+#include <algorithm>
+
 #include "base/parallel_for.h"
 #include "ops/value_loss/formula.h"
 
@@ -17,6 +19,14 @@ void value_loss(int64_t n, const ValueLossColumns& in, double clip, const ValueL
       out.clipped[i] = uint8_t(used && row.clipped);
     }
   });
+}
+
+void value_loss_sums(int64_t n, const float* weights, const ValueLossResult& out, ValueLossSums* sums) {
+  for (int64_t tile = 0; tile < value_tiles(n); ++tile) {
+    sums[tile] = {};
+    const int64_t end = std::min(n, (tile + 1) * kValueTile);
+    for (int64_t i = tile * kValueTile; i < end; ++i) sums[tile].add(weights[i], out.loss[i], out.clipped[i] != 0);
+  }
 }
 
 }  // namespace rft::ops

@@ -17,10 +17,29 @@ __global__ void __launch_bounds__(256)
   out.clipped[i] = used && row.clipped;
 }
 
+// One block a tile; thread t adds rows t, t + 256, .. of it, and a fixed tree adds the threads.
+__global__ void __launch_bounds__(kThreads)
+    value_loss_sums_kernel(int64_t n, const float* weights, ValueLossResult out, ops::ValueLossSums* sums) {
+  SIMT_SHARED(double, partial, [kThreads / kWarp]);
+  const int64_t begin = int64_t(blockIdx.x) * ops::kValueTile, end = min(begin + ops::kValueTile, n);
+  ops::ValueLossSums own{};
+  for (int64_t i = begin + threadIdx.x; i < end; i += kThreads) own.add(weights[i], out.loss[i], out.clipped[i] != 0);
+  const auto sum = [&](double x) { return block_sum<int(kThreads)>(x, partial); };
+  const double weighted = sum(own.weighted), loss = sum(own.loss), clipped = sum(own.clipped), rows = sum(own.rows);
+  if (threadIdx.x == 0) sums[blockIdx.x] = {weighted, loss, int32_t(clipped), int32_t(rows)};
+}
+
 }  // namespace
 
 void value_loss(int64_t n, const ops::ValueLossColumns& in, double clip, const ValueLossResult& out, Stream stream) {
   if (n > 0) launch(over_items("value_loss", n, stream), value_loss_kernel, n, in, clip, out);
+}
+
+void value_loss_sums(int64_t n, const float* weights, const ValueLossResult& out, ops::ValueLossSums* sums,
+                     Stream stream) {
+  if (n == 0) return;
+  const Launch one_a_tile{"value_loss_sums", dim3(unsigned(ops::value_tiles(n))), dim3(kThreads), 0, stream};
+  launch(one_a_tile, value_loss_sums_kernel, n, weights, out, sums);
 }
 
 }  // namespace rft::cuda

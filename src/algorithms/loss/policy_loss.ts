@@ -45,7 +45,7 @@ export function policyLoss(logp: ArrayLike<number>, input: PolicyLossColumns): P
     clipped: new Uint8Array(n),
   }
   const loss = losses[input.loss.kind] as Loss
-  const needsSequences = loss.statistic !== null || input.offPolicy
+  const needsSequences = loss.statistic !== null || typeof input.offPolicyThreshold === 'number'
   const offsets = needsSequences ? input.sequences : [0, n]
   if (!offsets) throw new RangeError(`policyLoss: expected sequences beside ${input.loss.kind} but received none`)
   for (let b = 0; b + 1 < offsets.length; b++) {
@@ -99,10 +99,12 @@ function tokenAt(logp: ArrayLike<number>, input: PolicyLossColumns, i: number): 
 }
 
 /** Whether a completion of negative advantage keeps its loss (DeepSeek-V3.2). NaN log-probs say nothing. */
-function keepsNegative(logp: ArrayLike<number>, { offPolicy }: PolicyLossColumns, rows: readonly number[]): number {
-  if (!offPolicy) return 1
-  const sum = rows.reduce((total, i) => total + (offPolicy.sampledLogp[i]! - logp[i]! || 0), 0)
-  return sum <= offPolicy.threshold * rows.length ? 1 : 0
+function keepsNegative(logp: ArrayLike<number>, input: PolicyLossColumns, rows: readonly number[]): number {
+  const { sampledLogp, offPolicyThreshold } = input
+  if (typeof offPolicyThreshold !== 'number') return 1
+  if (!sampledLogp) throw new RangeError('policyLoss: expected sampledLogp beside offPolicyThreshold but received none')
+  const sum = rows.reduce((total, i) => total + (sampledLogp[i]! - logp[i]! || 0), 0)
+  return sum <= offPolicyThreshold * rows.length ? 1 : 0
 }
 
 function factorAt(loss: Loss, input: PolicyLossColumns, i: number, kept: number): number {

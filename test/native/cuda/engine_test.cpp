@@ -1,11 +1,12 @@
-// A whole GRPO step of a tiny vision-language model on the CUDA device and on the CPU: generate, score, policy
-// gradient, optimizer. In fp32 both agree within 1e-4; in bf16 within what bf16 rounding allows, against a CPU model
-// with the rounded weights. The sampler's log-probs are the trainer's to the bit.
+// A whole GRPO and PPO step of a tiny vision-language model on the CUDA device and on the CPU: generate, score, losses
+// of policy and critic, optimizer. In fp32 both agree within 1e-4; in bf16 within what bf16 rounding allows, against a
+// CPU model with the rounded weights. The sampler's log-probs are the trainer's to the bit.
 #include <algorithm>
 #include <cmath>
 #include <memory>
 
 #include "engine/generate.h"
+#include "engine/loss.h"
 #include "engine/training.h"
 #include "harness.h"
 #include "optim/optimizer.h"
@@ -43,6 +44,7 @@ ModelSpec tiny_spec() {
                            .window_size = 56,
                            .full_blocks = {1},
                            .out_hidden = 32};
+  spec.value_head = true;
   return spec;
 }
 
@@ -82,6 +84,7 @@ GenerateOptions sampling() {
 struct Batch {
   Pack pack;
   HeadRows head;
+  std::vector<int32_t> sequences = {0};
 };
 Batch make_batch(const GenerateRequest& request, const std::vector<Generated>& group) {
   Batch b;
@@ -101,6 +104,7 @@ Batch make_batch(const GenerateRequest& request, const std::vector<Generated>& g
       b.head.targets.push_back(g.tokens[size_t(j)]);
     }
   }
+  for (const Generated& g : group) b.sequences.push_back(b.sequences.back() + int32_t(g.tokens.size()));
   for (int axis = 0; axis < 3; ++axis) {
     const auto from = request.positions.begin() + axis * P;
     b.pack.positions.insert(b.pack.positions.end(), from, from + P);
@@ -119,30 +123,56 @@ void round_weights(Model& model) {
   }
 }
 
+// GRPO with everything a token can carry, and the value loss of a critic on the same backbone.
+LossInput make_loss(const Batch& batch, const Floats& old_logp) {
+  const int64_t n = int64_t(old_logp.size());
+  PolicyLossInput policy;
+  policy.advantages = Random(9).normals(n);
+  policy.weights = Floats(size_t(n), 1.0f / float(n));
+  policy.sequences = batch.sequences;
+  policy.sampled_logp = old_logp;
+  policy.importance = Floats(size_t(n), 0.9f);
+  policy.kl_coef = Floats(size_t(n), 0.1f);
+  policy.entropy_weights = Floats(size_t(n), -0.01f / float(n));
+  const Floats noise = Random(10).normals(n, 0.3), drift = Random(11).normals(n, 0.1);
+  for (size_t i = 0; i < size_t(n); ++i) {
+    policy.old_logp.push_back(old_logp[i] + drift[i]);
+    policy.ref_logp.push_back(old_logp[i] + noise[i]);
+    policy.keep.push_back(i % 7 != 3);
+  }
+  policy.params.off_policy_threshold = 0.5;
+  ValueLossInput value{Random(12).normals(n), Random(13).normals(n, 0.2), policy.weights, 0.2};
+  return {policy, value, {}};
+}
+
 struct Step {
-  std::vector<float> logp, entropy, dlogp;
+  std::vector<float> logp, entropy;
+  PolicyLossReport policy;
+  ops::ValueLossSums value{};
   std::vector<Floats> gradients, weights;
   double norm = 0;
 };
 
-// One optimizer step on a group whose advantages are given per token.
-Step train(Model& model, const Batch& batch, const std::vector<float>& old_logp) {
+std::vector<Floats> gradients_of(Model& model) {
+  Ctx ctx = model.context();
+  model.finish_backward(ctx);
+  std::vector<Floats> out;
+  for (const auto& p : model.weights().all())
+    out.push_back(p.value.grad() ? to_floats(p.value.grad()) : Floats(size_t(p.value.count()), 0.0f));
+  return out;
+}
+
+// One optimizer step.
+Step train(Model& model, const Batch& batch, const LossInput& loss) {
   Step out;
   model.weights().zero_grad();
-  auto [scored, pending] = forward(model, model.context(), batch.pack, batch.head, false);
-  const size_t n = scored.logp.size();
-  const Floats advantages = Random(9).normals(int64_t(n)), weights(n, 1.0f / float(n));
-  out.dlogp.resize(n);
-  for (size_t i = 0; i < n; ++i) {
-    const double ratio = std::exp(double(scored.logp[i]) - double(old_logp[i]));
-    out.dlogp[i] = float(-double(weights[i]) * ratio * double(advantages[i]));
-  }
-  Ctx ctx = model.context();
-  backward(ctx, pending, {.dlogp = out.dlogp, .dentropy = {}, .dvalues = {}});
-  model.finish_backward(ctx);
+  const ScoreOutput scored = score(model, model.context(), batch.pack, batch.head);
+  const LossOutput result = forward_backward(model, model.context(), batch.pack, batch.head, false, loss);
+  out.gradients = gradients_of(model);
   out.logp = scored.logp;
   out.entropy = scored.entropy;
-  for (const auto& p : model.weights().all()) out.gradients.push_back(to_floats(p.value.grad()));
+  out.policy = *result.policy;
+  out.value = *result.value;
   OptimizerOptions options;
   options.adamw = {.lr = 0, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-6, .weight_decay = 0.01};
   Optimizer optimizer(model, options);
@@ -154,6 +184,23 @@ Step train(Model& model, const Batch& batch, const std::vector<float>& old_logp)
 // Relative norm of the difference over a whole tensor.
 std::string near(const std::string& what, const Floats& got, const Floats& wanted, double tolerance) {
   return compare(what, got, Array(wanted.begin(), wanted.end()), int64_t(got.size()), tolerance);
+}
+
+// The sums that metrics are made of; counts are the same to the row.
+std::string check_sums(const Step& got, const Step& wanted, double tolerance) {
+  const auto list = [](const Step& s) {
+    const ops::PolicyLossSums& p = s.policy.total;
+    return Floats{float(p.loss),    float(p.bonus),          float(p.kl),
+                  float(p.entropy), float(s.value.weighted), float(s.value.loss)};
+  };
+  const Floats a = list(got), b = list(wanted);
+  for (size_t i = 0; i < a.size(); ++i)
+    if (!(std::abs(a[i] - b[i]) <= tolerance * (1 + std::abs(b[i]))))
+      return concat("sum ", i, " is ", a[i], ", expected ", b[i]);
+  const ops::PolicyLossSums &p = got.policy.total, &q = wanted.policy.total;
+  if (got.policy.low.size() != 4 || p.entropy_rows != q.entropy_rows || got.value.rows != wanted.value.rows)
+    return concat(got.policy.low.size(), " completions, ", p.entropy_rows, " and ", got.value.rows, " rows");
+  return "";
 }
 
 // AdamW's first step from `before` along the gradients at hand, clipped to norm 1: p - lr (g / (|g| + eps) + decay p).
@@ -248,12 +295,14 @@ void check_step(const char* name, Dtype dtype, double logp_tolerance, double gra
   std::vector<Floats> before;
   for (const auto& p : gpu.weights().all()) before.push_back(to_floats(p.value));
   Step a, b;
+  const LossInput loss = make_loss(batch, old_logp);
   verify(concat(name, " trains"), [&] {
-    a = train(gpu, batch, old_logp);
-    b = train(cpu, batch, old_logp);
+    a = train(gpu, batch, loss);
+    b = train(cpu, batch, loss);
     const auto detail = near("logp", a.logp, b.logp, logp_tolerance);
     return detail.empty() ? near("entropy", a.entropy, b.entropy, logp_tolerance) : detail;
   });
+  verify(concat(name, " sums of the losses"), [&] { return check_sums(a, b, logp_tolerance); });
   verify(concat(name, " gradients"), [&] { return check_gradients(a, b, gradient_tolerance); });
   verify(concat(name, " weights after the step"), [&] {
     std::string detail = check_update(before, a, dtype == Dtype::F32 ? 1e-6 : 4e-3);
@@ -265,15 +314,29 @@ void check_step(const char* name, Dtype dtype, double logp_tolerance, double gra
     std::vector<Floats> runs[2];
     for (const bool recompute : {false, true}) {
       gpu.weights().zero_grad();
-      auto [scored, pending] = forward(gpu, gpu.context(), batch.pack, batch.head, recompute);
-      Ctx ctx = gpu.context();
-      backward(ctx, pending, {.dlogp = a.dlogp, .dentropy = {}, .dvalues = {}});
-      gpu.finish_backward(ctx);
-      for (const auto& p : gpu.weights().all()) runs[recompute].push_back(to_floats(p.value.grad()));
+      forward_backward(gpu, gpu.context(), batch.pack, batch.head, recompute, loss);
+      runs[recompute] = gradients_of(gpu);
     }
     for (size_t i = 0; i < runs[0].size(); ++i)
       if (!same_bits(runs[0][i], runs[1][i])) return gpu.weights().all()[i].name + " differs";
     return "";
+  });
+  verify(concat(name, " a critic of its own learns"), [&] {
+    const LossInput value{{}, loss.value, {}};
+    Step steps[2];
+    for (const bool on_gpu : {false, true}) {
+      Model& model = on_gpu ? gpu : cpu;
+      for (size_t i = 0; i < before.size(); ++i)
+        write_floats(model.weights().all()[i].value, 0, int64_t(before[i].size()), before[i].data());
+      model.weights_changed();
+      model.weights().zero_grad();
+      const LossOutput out = forward_backward(model, model.context(), batch.pack, batch.head, false, value);
+      if (out.policy || !out.score.logp.empty()) return std::string("the policy's head ran");
+      steps[on_gpu].gradients = gradients_of(model);
+      steps[on_gpu].value = *out.value;
+    }
+    const auto detail = near("loss", {float(steps[1].value.loss)}, {float(steps[0].value.loss)}, gradient_tolerance);
+    return detail.empty() ? check_gradients(steps[1], steps[0], gradient_tolerance) : detail;
   });
 }
 

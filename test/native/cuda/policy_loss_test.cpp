@@ -116,26 +116,25 @@ Output on_cpu(const Columns& c, const Call& call) {
 Output on_cuda(const Columns& c, const Call& call) {
   const int64_t n = c.n(), completions = int64_t(c.sequences.size()) - 1;
   const Ctx ctx = make_ctx(std::make_shared<Pool>(Device::Cuda));
-  PackedColumns columns;
-  const auto add = [&](bool wanted, const auto& column) {
-    return wanted ? columns.add(column) : PackedColumns::Place();
-  };
-  const auto logp = columns.add(c.logp), advantages = columns.add(c.advantages), weights = columns.add(c.weights),
-             old_logp = add(call.old_logp, c.old_logp), ref_logp = add(call.ref_logp, c.ref_logp),
-             kl_coef = columns.add(c.kl_coef), importance = add(call.importance, c.importance),
-             sampled = columns.add(c.sampled_logp), keep = add(call.marks, c.keep),
-             selected = add(call.marks, c.selected), sequences = columns.add(c.sequences),
-             entropy = columns.add(c.entropy), entropy_weights = add(call.marks, c.entropy_weights);
-  columns.upload(ctx);
+  const PackedColumns columns(ctx, c.logp, c.advantages, c.weights, c.old_logp, c.ref_logp, c.kl_coef, c.importance,
+                              c.sampled_logp, c.keep, c.selected, c.sequences, c.entropy, c.entropy_weights);
+  const auto at = [&](bool wanted, const auto& column) { return wanted ? columns.at(column) : nullptr; };
   const Floats nan(size_t(n), kNan);
   const Tensor loss = ctx.from(nan.data(), {n}), dlogp = ctx.from(nan.data(), {n}), kl = ctx.from(nan.data(), {n});
   const Tensor clipped = ctx.empty({n}, Dtype::I32), kl_terms = ctx.workspace({n * 16}, Dtype::U8),
                sums = ctx.workspace({completions * int64_t(sizeof(ops::PolicyLossSums))}, Dtype::U8);
-  const ops::PolicyLossColumns in{
-      columns.at<float>(logp),       columns.at<float>(advantages),  columns.at<float>(weights),
-      columns.at<float>(old_logp),   columns.at<float>(ref_logp),    columns.at<float>(kl_coef),
-      columns.at<float>(importance), columns.at<float>(sampled),     columns.at<uint8_t>(keep),
-      columns.at<uint8_t>(selected), columns.at<int32_t>(sequences), completions};
+  const ops::PolicyLossColumns in{columns.at(c.logp),
+                                  columns.at(c.advantages),
+                                  columns.at(c.weights),
+                                  at(call.old_logp, c.old_logp),
+                                  at(call.ref_logp, c.ref_logp),
+                                  columns.at(c.kl_coef),
+                                  at(call.importance, c.importance),
+                                  columns.at(c.sampled_logp),
+                                  at(call.marks, c.keep),
+                                  at(call.marks, c.selected),
+                                  columns.at(c.sequences),
+                                  completions};
   cuda::policy_loss({.n = n,
                      .in = in,
                      .kl_terms = reinterpret_cast<double*>(kl_terms.as<uint8_t>()),
@@ -145,8 +144,8 @@ Output on_cuda(const Columns& c, const Call& call) {
                      .clipped = clipped.as<int32_t>()},
                     call.params, device::stream());
   cuda::policy_loss_sums(
-      {loss.as<float>(), kl.as<float>(), clipped.as<int32_t>(), in.weights, in.keep, columns.at<float>(entropy_weights),
-       columns.at<float>(entropy), in.logp, in.sampled_logp, in.sequences, completions},
+      {loss.as<float>(), kl.as<float>(), clipped.as<int32_t>(), in.weights, in.keep, at(call.marks, c.entropy_weights),
+       columns.at(c.entropy), in.logp, in.sampled_logp, in.sequences, completions},
       reinterpret_cast<ops::PolicyLossSums*>(sums.as<uint8_t>()), device::stream());
   std::vector<int32_t> flags(static_cast<size_t>(n));
   device::to_host(flags.data(), clipped.raw(), clipped.bytes());

@@ -64,6 +64,17 @@ std::string value_loss(size_t n, bool clipped) {
   rft::cuda::value_loss(int64_t(n), {dv.get(), dr.get(), clipped ? dold.get() : nullptr, dw.get()}, kClip,
                         {dl.get(), dg.get(), df.get()}, nullptr);
   if (kCheckedBuild && !(dl.all_written() && dg.all_written())) return "not every output was written";
+  Buffer<rft::ops::ValueLossSums> ds(size_t(rft::ops::value_tiles(int64_t(n))));
+  rft::cuda::value_loss_sums(int64_t(n), dw.get(), {dl.get(), dg.get(), df.get()}, ds.get(), nullptr);
+  double weighted = 0, plain = 0, rows = 0, cut = 0;
+  for (const rft::ops::ValueLossSums& s : ds.host())
+    weighted += s.weighted, plain += s.loss, rows += s.rows, cut += s.clipped;
+  double want[4] = {};
+  for (size_t i = 0; i < n; ++i)
+    want[0] += 0.25 * loss[i], want[1] += loss[i], want[2] += weights[i] != 0.0f, want[3] += flag[i];
+  if (!(std::fabs(weighted - want[0]) <= 1e-6 * want[0] && std::fabs(plain - want[1]) <= 1e-6 * want[1]))
+    return concat("sums ", weighted, " and ", plain, ", want ", want[0], " and ", want[1]);
+  if (rows != want[2] || cut != want[3]) return concat(rows, " rows and ", cut, " clipped");
   std::string detail = close(dl.host(), loss, 1e-7, 1e-6);
   if (detail.empty()) detail = close(dg.host(), slope, 1e-7, 1e-6);
   return detail.empty() ? close(df.host(), flag, 0, 0) : detail;
@@ -77,7 +88,8 @@ int main() {
       expect_clean(concat("gae", mask ? " masked" : "", values ? " with values" : ""), [=] {
         return gae({1, 31, 32, 33, 0, 70, 5, 2, 3, 4}, mask, values);
       });
-  expect_clean("value_loss", [] { return value_loss(300, false); });
-  expect_clean("value_loss clipped", [] { return value_loss(300, true); });
+  for (const size_t n : {size_t(1), size_t(300), size_t(2049)})
+    for (const bool clipped : {false, true})
+      expect_clean(concat("value_loss n=", n, clipped ? " clipped" : ""), [=] { return value_loss(n, clipped); });
   return failures != 0;
 }
