@@ -38,10 +38,10 @@ Tensor Model::embeddings(Ctx& ctx, const Pack& pack, const ForwardOptions& optio
   return images_.place(ctx, *vision_, *pack.vision, x, options.keep_vision_tape, options.recompute, options.trace);
 }
 
-Attend Model::attend_segments(std::vector<ops::Segment> segments) const {
+Attend Model::attend_segments(const ops::Segments& segments) const {
   const DecoderSpec& s = spec_.decoder;
   const float scale = 1.0f / std::sqrt(float(s.head_dim));
-  return [segments = std::move(segments), s, scale](Ctx& ctx, int, const Tensor& q, const Tensor& k, const Tensor& v) {
+  return [segments, s, scale](Ctx& ctx, int, const Tensor& q, const Tensor& k, const Tensor& v) {
     return ops::attention(ctx, q, k, v, segments, int(s.heads), int(s.kv_heads), scale);
   };
 }

@@ -54,7 +54,7 @@ class Model {
   // Features of images are kept until their tower's weights change.
   void weights_changed();
   // Attention of packed rows.
-  Attend attend_segments(std::vector<ops::Segment> segments) const;
+  Attend attend_segments(const ops::Segments& segments) const;
 
  private:
   Tensor embeddings(Ctx& ctx, const Pack& pack, const ForwardOptions& options);

@@ -45,14 +45,13 @@ Tensor Vision::embed_patches(Ctx& ctx, const std::vector<const float*>& patches,
   return project(ctx, ordered, patch_);
 }
 
-Tensor Vision::block(Ctx& ctx, int index, const Tensor& x, const RopeTable& rope, const VisionLayout& layout) const {
+Tensor Vision::block(Ctx& ctx, int index, const Tensor& x, const RopeTable& rope, const ops::Segments& segments) const {
   const Block& b = blocks_[size_t(index)];
-  const bool full = std::count(spec_.full_blocks.begin(), spec_.full_blocks.end(), index) > 0;
   const int64_t c = spec_.hidden;
   Tensor h = ops::rms_norm(ctx, x, b.norm1, spec_.norm_eps);
   auto qkv = ops::split_columns(ctx, project(ctx, h, b.qkv), {c, c, c});
   Tensor q = ops::rope(ctx, qkv[0], rope.cos, rope.sin), k = ops::rope(ctx, qkv[1], rope.cos, rope.sin);
-  h = ops::attention(ctx, q, k, qkv[2], full ? layout.frames : layout.windows, int(spec_.heads), int(spec_.heads),
+  h = ops::attention(ctx, q, k, qkv[2], segments, int(spec_.heads), int(spec_.heads),
                      1.0f / std::sqrt(float(c / spec_.heads)));
   const auto [y, normed] = ops::add_rms_norm(ctx, x, project(ctx, h, b.proj), b.norm2, spec_.norm_eps);
   h = ops::silu_mul(ctx, project(ctx, normed, b.gate), project(ctx, normed, b.up));
@@ -61,17 +60,20 @@ Tensor Vision::block(Ctx& ctx, int index, const Tensor& x, const RopeTable& rope
 
 Tensor Vision::forward(Ctx& ctx, const std::vector<const float*>& patches, const std::vector<int32_t>& grids,
                        bool recompute_blocks, const Trace& trace) const {
-  auto layout = std::make_shared<const VisionLayout>(vision_layout(spec_, grids));
-  const RopeTable rope = vision_rope(ctx, layout->positions, spec_.hidden / spec_.heads, spec_.rope_theta);
-  Tensor x = embed_patches(ctx, patches, *layout);
+  const VisionLayout layout = vision_layout(spec_, grids);
+  const ops::Segments windows(layout.windows), frames(layout.frames);
+  const RopeTable rope = vision_rope(ctx, layout.positions, spec_.hidden / spec_.heads, spec_.rope_theta);
+  Tensor x = embed_patches(ctx, patches, layout);
   if (trace) trace("vision.patch", x);
   for (int i = 0; i < int(blocks_.size()); ++i) {
     ctx.check_abort();
+    const bool full = std::count(spec_.full_blocks.begin(), spec_.full_blocks.end(), i) > 0;
+    const ops::Segments& segments = full ? frames : windows;
     if (recompute_blocks)
-      x = recompute(ctx, {x}, [this, i, rope, layout](Ctx& c, const std::vector<Tensor>& in) {
-        return block(c, i, in[0], rope, *layout);
+      x = recompute(ctx, {x}, [this, i, rope, segments](Ctx& c, const std::vector<Tensor>& in) {
+        return block(c, i, in[0], rope, segments);
       });
-    else x = block(ctx, i, x, rope, *layout);
+    else x = block(ctx, i, x, rope, segments);
     if (trace) trace(concat("vision.blocks.", i), x);
   }
   const int64_t unit = spec_.merge * spec_.merge, units = x.rows() / unit;
@@ -80,7 +82,7 @@ Tensor Vision::forward(Ctx& ctx, const std::vector<const float*>& patches, const
   h = ops::gelu(ctx, project(ctx, h, fc1_), ops::Gelu::Erf);
   h = project(ctx, h, fc2_);
   if (trace) trace("vision.merger", h);
-  return ops::gather_rows(ctx, h, ctx.from(layout->unit_place.data(), {units}));
+  return ops::gather_rows(ctx, h, ctx.from(layout.unit_place.data(), {units}));
 }
 
 void Vision::for_each_linear(const std::function<void(Linear&)>& visit) {

@@ -26,7 +26,7 @@ class Vision {
     Tensor norm1, norm2;
     Linear qkv, proj, gate, up, down;
   };
-  Tensor block(Ctx& ctx, int index, const Tensor& x, const RopeTable& rope, const VisionLayout& layout) const;
+  Tensor block(Ctx& ctx, int index, const Tensor& x, const RopeTable& rope, const ops::Segments& segments) const;
   Tensor embed_patches(Ctx& ctx, const std::vector<const float*>& patches, const VisionLayout& layout) const;
 
   VisionSpec spec_;

@@ -36,8 +36,8 @@ Tensor scatter_rows(Ctx&, const Tensor& base, const Tensor& rows,
                     const Tensor& src);  // base with rows replaced; rows distinct
 
 // q (T,H*D), k and v (Tk,K*D) -> (T,H*D). Rows of q outside every segment give 0.
-Tensor attention(Ctx&, const Tensor& q, const Tensor& k, const Tensor& v, const std::vector<Segment>& segments,
-                 int heads, int kv_heads, float scale);
+Tensor attention(Ctx&, const Tensor& q, const Tensor& k, const Tensor& v, const Segments& segments, int heads,
+                 int kv_heads, float scale);
 
 // Fused head: logits = x w^T / temperature are never stored for all rows. Natural log, nats.
 struct TokenLogp {

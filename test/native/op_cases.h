@@ -73,6 +73,26 @@ inline Case rms_norm_case(int64_t T, int64_t C, int64_t groups = 1, double scale
           .kept = Kept{{"x", "w"}, {T * groups * 4}}};
 }
 
+inline Case add_rms_norm_case(int64_t T, int64_t C) {
+  constexpr double eps = 1e-6;
+  const Case norm = rms_norm_case(T, C);
+  return {.op = "add_rms_norm",
+          .shape = concat("T=", T, " C=", C),
+          .inputs = {batched(normal_input("x", {T, C}, 1)), batched(normal_input("residual", {T, C}, 3)),
+                     normal_input("w", {C}, 2, 0.3, 1)},
+          .run =
+              [=](Ctx& ctx, const Tensors& in) {
+    const auto [sum, normed] = ops::add_rms_norm(ctx, in[0], in[1], in[2], float(eps));
+    return Tensors{sum, normed};
+          },
+          .reference =
+              [=](const Arrays& in) {
+    Array sum;
+    for (size_t i = 0; i < in[0].size(); ++i) sum.push_back(in[0][i] + in[1][i]);
+    return Arrays{sum, norm.reference({sum, in[2]})[0]};
+          }};
+}
+
 inline Case layer_norm_case(int64_t T, int64_t C, double mean = 0) {
   constexpr double eps = 1e-5;
   return {.op = "layer_norm",
@@ -285,6 +305,10 @@ inline std::vector<Case> op_cases() {
       rms_norm_case(4, 17, 1, 1e4),
       rms_norm_case(200, 130),
       rms_norm_case(90, 64, 4),
+      add_rms_norm_case(1, 1),
+      add_rms_norm_case(5, 7),
+      add_rms_norm_case(3, 40),
+      add_rms_norm_case(2, 1032),
       layer_norm_case(5, 7),
       layer_norm_case(3, 16),
       layer_norm_case(6, 33, 3),

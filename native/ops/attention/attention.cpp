@@ -34,37 +34,63 @@ void check_shapes(const Tensor& q, const Tensor& k, const Tensor& v, int heads, 
   if (v.shape() != k.shape()) fail("attention v", to_string(k.shape()), to_string(v.shape()));
 }
 
-// What both passes know of a call; on CUDA the plan is a list of tiles in device memory.
-struct Call {
-  std::shared_ptr<const attention_detail::Plan> plan;
-  Tensor q, k, v, out, lse;
-  std::shared_ptr<const cuda::DevicePlan> device_plan;
+}  // namespace
+
+// A plan of the work, for sizes that all layers of a pass have; on CUDA with a list of tiles in device memory.
+struct Planned {
+  attention_detail::Plan plan;
+  cuda::DevicePlan device_plan;
   Tensor device_words;
 
   cuda::AttentionSizes sizes() const {
-    return {plan->query_rows, plan->key_rows, plan->heads, plan->kv_heads, plan->head_dim, plan->scale};
+    return {plan.query_rows, plan.key_rows, plan.heads, plan.kv_heads, plan.head_dim, plan.scale};
   }
+  cuda::PlanView view() const { return device_plan.view(device_words.as<int32_t>()); }
 };
 
-void plan_on_cuda(Ctx& ctx, const std::vector<Segment>& segments, Call& call) {
-  cuda::on_stream([&](auto) {
-    auto plan = cuda::make_device_plan(call.plan->query_rows, call.plan->key_rows, segments, call.plan->group());
-    const std::vector<int32_t> words = plan.words();
-    call.device_words = ctx.from(words.data(), {int64_t(words.size())});
-    call.device_plan = std::make_shared<const cuda::DevicePlan>(std::move(plan));
-  });
+struct Segments::State {
+  std::vector<Segment> list;
+  std::shared_ptr<const Planned> planned;  // for the sizes that came last
+  std::weak_ptr<Pool> pool;                // where its words are
+};
+
+Segments::Segments(std::vector<Segment> list) : state_(std::make_shared<State>()) { state_->list = std::move(list); }
+
+namespace {
+
+// What both passes know of a call.
+struct Call {
+  std::shared_ptr<const Planned> planned;
+  Tensor q, k, v, out, lse;
+};
+
+std::shared_ptr<const Planned> plan(Ctx& ctx, Segments::State& segments, const cuda::AttentionSizes& s) {
+  if (segments.planned && segments.pool.lock() == ctx.pool && segments.planned->sizes() == s) return segments.planned;
+  auto out = std::make_shared<Planned>();
+  out->plan =
+      attention_detail::make_plan(s.query_rows, s.key_rows, segments.list, s.heads, s.kv_heads, s.head_dim, s.scale);
+  if (ctx.cuda())
+    cuda::on_stream([&](auto) {
+      out->device_plan = cuda::make_device_plan(s.query_rows, s.key_rows, segments.list, out->plan.group());
+      const std::vector<int32_t> words = out->device_plan.words();
+      out->device_words = ctx.from(words.data(), {int64_t(words.size())});
+    });
+  segments.pool = ctx.pool;
+  segments.planned = out;
+  return out;
 }
 
 void forward(Ctx& ctx, const Call& c) {
-  if (!ctx.cuda()) return attention_detail::forward(ctx, *c.plan, c.q, c.k, c.v, c.out, c.lse);
+  if (!ctx.cuda()) return attention_detail::forward(ctx, c.planned->plan, c.q, c.k, c.v, c.out, c.lse);
   cuda::by_dtype(c.q, [&]<class T>(T*) {
-    cuda::attention_forward(c.sizes(), c.device_plan->view(c.device_words.as<int32_t>()), c.q.as<T>(), c.k.as<T>(),
-                            c.v.as<T>(), c.out.as<T>(), c.lse.as<float>(), cuda::stream());
+    cuda::attention_forward(c.planned->sizes(), c.planned->view(), c.q.as<T>(), c.k.as<T>(), c.v.as<T>(), c.out.as<T>(),
+                            c.lse.as<float>(), cuda::stream());
   });
 }
 
 void backward(Ctx& ctx, const Call& c, const Tensor& dout, const Tensor& dq, const Tensor& dk, const Tensor& dv) {
-  if (!ctx.cuda()) return attention_detail::backward(ctx, *c.plan, c.q, c.k, c.v, c.out, c.lse, dout, dq, dk, dv);
+  if (!ctx.cuda())
+    return attention_detail::backward(ctx, c.planned->plan, c.q, c.k, c.v, c.out, c.lse, dout, dq, dk, dv);
   const Tensor delta = ctx.workspace(c.lse.shape());
   cuda::by_dtype(c.q, [&]<class T>(T*) {
     const auto pointer = [](const Tensor& t) { return t ? t.as<T>() : nullptr; };
@@ -78,25 +104,22 @@ void backward(Ctx& ctx, const Call& c, const Tensor& dout, const Tensor& dq, con
                                      .dq = pointer(dq),
                                      .dk = pointer(dk),
                                      .dv = pointer(dv)};
-    cuda::attention_backward(c.sizes(), c.device_plan->view(c.device_words.as<int32_t>()), call, cuda::stream());
+    cuda::attention_backward(c.planned->sizes(), c.planned->view(), call, cuda::stream());
   });
 }
 
 }  // namespace
 
-Tensor attention(Ctx& ctx, const Tensor& q, const Tensor& k, const Tensor& v, const std::vector<Segment>& segments,
-                 int heads, int kv_heads, float scale) {
+Tensor attention(Ctx& ctx, const Tensor& q, const Tensor& k, const Tensor& v, const Segments& segments, int heads,
+                 int kv_heads, float scale) {
   check_shapes(q, k, v, heads, kv_heads);
-  Call call{.plan = std::make_shared<const attention_detail::Plan>(attention_detail::make_plan(
-                q.dim(0), k.dim(0), segments, heads, kv_heads, int(q.dim(1) / heads), scale)),
-            .q = q,
-            .k = k,
-            .v = v,
-            .out = ctx.empty(q.shape(), q.dtype()),
-            .lse = ctx.empty({heads, q.dim(0)}),
-            .device_plan = nullptr,
-            .device_words = {}};
-  if (ctx.cuda()) plan_on_cuda(ctx, segments, call);
+  const cuda::AttentionSizes sizes{q.dim(0), k.dim(0), heads, kv_heads, int(q.dim(1) / heads), scale};
+  const Call call{.planned = plan(ctx, segments.state(), sizes),
+                  .q = q,
+                  .k = k,
+                  .v = v,
+                  .out = ctx.empty(q.shape(), q.dtype()),
+                  .lse = ctx.empty({heads, q.dim(0)})};
   forward(ctx, call);
   if (!ctx.records(q, k, v)) return call.out;
 

@@ -14,6 +14,8 @@ struct AttentionSizes {
   int64_t query_rows, key_rows;   // of q; of k and v
   int heads, kv_heads, head_dim;  // head_dim: a multiple of 8 up to 128
   float scale;                    // positive
+
+  bool operator==(const AttentionSizes&) const = default;
 };
 
 // q, out (query_rows, heads * head_dim); k, v (key_rows, kv_heads * head_dim); lse (heads, query_rows), natural log.

@@ -45,10 +45,41 @@ void check_on_device(Case c) {
   }
 }
 
+// Layers that share an object make one plan and have the bits of layers that make their own.
+void check_shared_plan() {
+  const Schedule& schedule = kSchedules[0];
+  use(schedule);
+  verify("attention of layers that share segments", []() -> std::string {
+    Ctx ctx = make_ctx(std::make_shared<Pool>(Device::Cuda));
+    const int64_t T = 40;
+    const auto input = [&](uint64_t seed, int64_t width) {
+      return ctx.from(Random(seed).normals(T * width).data(), {T, width});
+    };
+    const Tensor q = input(1, 64), k = input(2, 32), v = input(3, 32);
+    const std::vector<ops::Segment> list = {{0, 10, 0, 0, 0, 10, 1}, {10, 30, 0, 10, 10, 30, 1}};
+    const auto live = [&] { return ctx.pool->report().total; };
+    const ops::Segments shared(list);
+    const auto layer = [&](const ops::Segments& segments) {
+      return ops::attention(ctx, q, k, v, segments, 4, 2, 0.25f);
+    };
+    const Tensor alone = layer(list), first = layer(shared);
+    const int64_t before = live();
+    const Tensor second = layer(shared);
+    const int64_t grown = live() - before;
+    if (!same_bits(to_floats(alone), to_floats(first)) || !same_bits(to_floats(first), to_floats(second)))
+      return "other bits";
+    if (grown != int64_t(second.bytes())) return concat("the second layer keeps ", grown, " bytes");
+    const Tensor wider = ops::attention(ctx, q, q, q, shared, 4, 4, 0.25f);
+    return same_bits(to_floats(wider), to_floats(ops::attention(ctx, q, q, q, list, 4, 4, 0.25f))) ? ""
+                                                                                                   : "a stale plan";
+  });
+}
+
 }  // namespace
 
 int main() {
   run_device = Device::Cuda;
+  check_shared_plan();
   for (const Dtype dtype : {Dtype::F32, Dtype::BF16}) {
     storage = dtype;
     for (const Case& c : attention_cases())
