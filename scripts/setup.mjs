@@ -47,17 +47,19 @@ const addonBuilt = () =>
   Math.max(newest('native', NATIVE_SOURCE), modified('CMakeLists.txt'), modified('package.json'))
 
 const typescriptBuilt = () =>
-  modified('dist/cli/main.js') >= Math.max(newest('src', /\.(ts|js|css|html)$/), modified('tsconfig.json'))
+  modified('dist/cli/main.js') >= Math.max(newest('src', /\.(ts|m?js|css|html)$/), modified('tsconfig.json'))
 
 const install = () => run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], { RFT_SKIP_BUILD: '1' })
 
 const buildNative = (...args) => run(process.execPath, ['native/tools/build.cjs', ...args])
 
-/** TypeScript, and the files of the dashboard's page, which are served as they are. */
+/** Files beside the TypeScript that are used as they stand. */
+const assets = [path.join('dashboard', 'page'), path.join('experiments', 'leaky_verifier.mjs')]
+
+/** TypeScript and assets. */
 export function compile() {
   const code = runBin('tsc', '-p', 'tsconfig.build.json')
-  const page = path.join('dashboard', 'page')
-  cpSync(path.join(root, 'src', page), path.join(root, 'dist', page), { recursive: true })
+  for (const asset of assets) cpSync(path.join(root, 'src', asset), path.join(root, 'dist', asset), { recursive: true })
   return code
 }
 

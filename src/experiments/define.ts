@@ -22,6 +22,8 @@ export interface Arm {
   /** On the page. */
   label: string
   settings: ArmSettings
+  /** Begins with the weights that this earlier arm ended with; absent: with those that all arms share. */
+  after?: string
   /** Training rows that the arm sees; absent: all of them. */
   rows?: (row: ShapesLine, index: number) => boolean
 }

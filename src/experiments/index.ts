@@ -2,9 +2,12 @@
 import { InputError } from '../core/errors.ts'
 import { suggest } from '../core/suggest.ts'
 import type { Experiment } from './define.ts'
+import { groupSize } from './group_size.ts'
 import { grpoVsPpo } from './grpo_vs_ppo.ts'
+import { rewardTrap } from './reward_trap.ts'
+import { sftVsGrpo } from './sft_vs_grpo.ts'
 
-export const experiments: readonly Experiment[] = [grpoVsPpo]
+export const experiments: readonly Experiment[] = [sftVsGrpo, groupSize, grpoVsPpo, rewardTrap]
 
 /** @throws InputError for a name that is not in the list. */
 export function findExperiment(name: string): Experiment {

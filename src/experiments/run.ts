@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { checkpointPath } from '../checkpoint/retention.ts'
 import { loadConfig, resolvedConfigName } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { InputError } from '../core/errors.ts'
@@ -20,7 +21,7 @@ import type { Arm, Experiment, ShapesLine } from './define.ts'
 import { writePage } from './page.ts'
 import { type ArmResult, answersOf, type Outcome, readOutcome, writeOutcome } from './results.ts'
 import { armConfig, armRowsName } from './settings.ts'
-import { openStart, type Start, type StartHooks, type StartSizes } from './start.ts'
+import { openStart, type StartHooks, type StartSizes } from './start.ts'
 
 export interface ExperimentOptions {
   /** Folder of all experiments; each has a folder in it, and so has what they start from. */
@@ -55,11 +56,15 @@ export async function runExperiment(
   const dir = join(options.dir, `${experiment.name}-${seed}`)
   const arms = experiment.arms(steps)
   const finished: ArmResult[] = []
+  const modelOf = ({ after }: Arm) => {
+    const earlier = finished.find(({ arm }) => arm.name === after)
+    return earlier ? checkpointPath(join(dir, earlier.arm.name), earlier.steps) : start.model
+  }
   for (const [place, arm] of arms.entries()) {
     const armDir = join(dir, arm.name)
-    const config = armConfig(arm, { dir: armDir, start, seed, threads, steps })
+    const config = armConfig(arm, { dir: armDir, data: start.data, model: modelOf(arm), seed, threads, steps })
     const title = `${experiment.name} ${place + 1}/${arms.length}: ${arm.label}`
-    const outcome = await finish(arm, config, start, { ...hooks, title, fresh: options.fresh ?? false })
+    const outcome = await finish(arm, config, start.data, { ...hooks, title, fresh: options.fresh ?? false })
     if (!outcome) return null
     finished.push({ ...outcome, arm, place, records: readMetrics(armDir), alarms: readAlarms(armDir) })
   }
@@ -70,7 +75,7 @@ export async function runExperiment(
 async function finish(
   arm: Arm,
   config: Config,
-  start: Start,
+  data: string,
   hooks: StartHooks & { title: string; fresh: boolean },
 ): Promise<Outcome | null> {
   const { dir } = config.run
@@ -80,7 +85,7 @@ async function finish(
   hooks.headline(done ? `${hooks.title} (finished before)` : hooks.title)
   if (done) return done
   await mkdir(dir, { recursive: true })
-  if (arm.rows) await writeRows(join(start.data, 'train.jsonl'), join(dir, armRowsName), arm.rows)
+  if (arm.rows) await writeRows(join(data, 'train.jsonl'), join(dir, armRowsName), arm.rows)
   const run = await openRun(config, { resume: true })
   try {
     await trainRun(run, { sinks: [hooks.progress(config)], stop: hooks.stop })

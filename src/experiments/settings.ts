@@ -4,12 +4,14 @@ import { parseConfig } from '../config/load.ts'
 import type { Config, ConfigInput } from '../config/schema.ts'
 import { longestAnswer } from '../quickstart/settings.ts'
 import type { Arm } from './define.ts'
-import type { Start } from './start.ts'
 
 export interface ArmPlace {
   /** Run folder of the arm. */
   dir: string
-  start: Start
+  /** Folder with `train.jsonl` and `held_out.jsonl`. */
+  data: string
+  /** Model folder of the weights to begin with. */
+  model: string
   seed: number
   threads: number
   steps: number
@@ -20,8 +22,7 @@ const rowsOnTheWay = 300
 const evaluations = 5
 
 /** @throws ConfigError when the settings of the arm are not valid. */
-export function armConfig(arm: Arm, { dir, start, seed, threads, steps }: ArmPlace): Config {
-  const { data, model } = start
+export function armConfig(arm: Arm, { dir, data, model, seed, threads, steps }: ArmPlace): Config {
   const shared: ConfigInput = {
     ...{ seed, threads },
     run: { dir },

@@ -43,7 +43,7 @@ export function drawBars({ title, about, bars, marks = [], percent = false }: Ba
   )
   const lines = marks.map(
     (mark) =>
-      `<line class="mark" x1="${px(x(mark.x))}" x2="${px(x(mark.x))}" y1="${plot.top - 4}" y2="${bottom}"/>` +
+      `<line class="mark strong" x1="${px(x(mark.x))}" x2="${px(x(mark.x))}" y1="${plot.top - 4}" y2="${bottom}"/>` +
       `<text class="mark" x="${px(x(mark.x))}" y="${plot.top - 7}" text-anchor="middle">${escapeText(mark.label)}</text>`,
   )
   const drawn = bars.map((bar, i) => drawBar(bar, i, x, format))

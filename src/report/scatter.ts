@@ -53,7 +53,7 @@ export function drawScatter({ title, about, x, y, dots, joined = false }: Scatte
   }
   const line = dots.map((dot, i) => `${i === 0 ? 'M' : 'L'}${px(place.x(dot.x))} ${px(place.y(dot.y))}`).join('')
   return `<figure class="chart"><figcaption><b>${escapeText(title)}</b><span>${escapeText(about)}</span></figcaption>
-<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeText(title)}">${drawColumns(across, x, place.x)}${drawRows(up, y, place.y)}${joined ? `<path class="join" d="${line}"/>` : ''}${dots.map((dot, i) => drawDot(dot, i, place, [x, y])).join('')}</svg></figure>`
+<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeText(title)}">${drawColumns(across, x, place.x)}${drawRows(up, y, place.y)}${joined ? `<path class="join" d="${line}"/>` : ''}${drawDots(dots, place, [x, y])}</svg></figure>`
 }
 
 const share = (value: number, { low, high }: Scale) => (value - low) / (high - low)
@@ -80,12 +80,53 @@ function drawRows({ ticks }: Scale, axis: Axis, y: (value: number) => number): s
   return `${lines.join('')}<text class="label" transform="translate(14 ${middle}) rotate(-90)" text-anchor="middle">${escapeText(axis.label)}</text>`
 }
 
-function drawDot(
-  dot: Dot,
-  index: number,
-  place: { x: (value: number) => number; y: (value: number) => number },
-  [xAxis, yAxis]: readonly [Axis, Axis],
-): string {
+interface Place {
+  x: (value: number) => number
+  y: (value: number) => number
+}
+
+function drawDots(dots: readonly Dot[], place: Place, axes: readonly [Axis, Axis]): string {
+  const centres = dots.map((dot) => ({ x: place.x(dot.x), y: place.y(dot.y) }))
+  const taken = centres.map(({ x, y }) => ({ left: x - 7, right: x + 7, top: y - 7, bottom: y + 7 }))
+  return dots
+    .map((dot, i) => {
+      const box = labelBox(dot.label, centres[i]!, taken)
+      taken.push(box)
+      return drawDot(dot, i, place, axes, box)
+    })
+    .join('')
+}
+
+interface Box {
+  left: number
+  right: number
+  top: number
+  bottom: number
+}
+
+const characterWidth = 7.4
+const labelHeight = 16
+
+/** Where a label beside its dot covers least of what is there already. */
+function labelBox(label: string, { x, y }: { x: number; y: number }, taken: readonly Box[]): Box {
+  const long = label.length * characterWidth
+  const boxes = [y - 20, y + 5, y - labelHeight / 2].flatMap((top) =>
+    [x + 11, x - 11 - long].map((left) => ({ left, right: left + long, top, bottom: top + labelHeight })),
+  )
+  const cost = (box: Box) => {
+    const outside = Math.max(0, box.right - width) + Math.max(0, plot.left - box.left)
+    return 100 * outside + taken.reduce((sum, other) => sum + overlap(box, other), 0)
+  }
+  return boxes.reduce((best, box) => (cost(box) < cost(best) ? box : best))
+}
+
+function overlap(a: Box, b: Box): number {
+  const across = Math.min(a.right, b.right) - Math.max(a.left, b.left)
+  const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top)
+  return Math.max(0, across) * Math.max(0, down)
+}
+
+function drawDot(dot: Dot, index: number, place: Place, [xAxis, yAxis]: readonly [Axis, Axis], box: Box): string {
   const [x, y] = [place.x(dot.x), place.y(dot.y)]
   const { xRange, yRange, label, colour = index } = dot
   const format = (axis: Axis, value: number) => (axis.percent ? formatPercent(value) : formatNumber(value))
@@ -94,11 +135,11 @@ function drawDot(
     ...(xRange ? [`M${px(place.x(xRange[0]))} ${px(y)}H${px(place.x(xRange[1]))}`] : []),
     ...(yRange ? [`M${px(x)} ${px(place.y(yRange[0]))}V${px(place.y(yRange[1]))}`] : []),
   ]
-  const right = x > (plot.left + plot.right) / 2
+  const left = box.left < x
   return (
     `<g class="c${colour}"><title>${escapeText(title)}</title><path class="whisker own" d="${whiskers.join('')}"/>` +
     `<circle class="dot" cx="${px(x)}" cy="${px(y)}" r="6"/>` +
-    `<text class="label" x="${px(right ? x - 11 : x + 11)}" y="${px(y - 9)}" text-anchor="${right ? 'end' : 'start'}">${escapeText(label)}</text></g>`
+    `<text class="label" x="${px(left ? box.right : box.left)}" y="${px(box.bottom - 4)}" text-anchor="${left ? 'end' : 'start'}">${escapeText(label)}</text></g>`
   )
 }
 

@@ -20,7 +20,7 @@ svg{display:block;width:100%;height:auto}svg text{font-size:13.5px;fill:var(--so
 .grid{stroke:var(--rule);stroke-width:1}.axis{stroke:var(--soft);stroke-width:1}
 .line{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round;stroke-linecap:round}.line.raw{stroke-width:1;opacity:.35}
 .dot{fill:var(--c)}.area{fill:var(--c);opacity:.85;stroke:var(--card);stroke-width:.5}.band{fill:var(--c0);background:var(--c0);opacity:.14}
-.event{stroke:var(--c);stroke-width:2;stroke-dasharray:5 4}.mark{stroke:var(--soft);stroke-dasharray:5 4}text.event{stroke:var(--c);stroke-width:2;stroke-dasharray:5 4}.mark{stroke:none;fill:var(--soft)}svg text.broken{fill:var(--bad);font-size:15px;font-weight:700}
+.event{stroke:var(--c);stroke-width:2;stroke-dasharray:5 4}.mark{stroke:var(--soft);stroke-dasharray:5 4}line.strong{stroke:var(--ink)}text.mark{stroke:none;fill:var(--soft)}svg text.broken{fill:var(--bad);font-size:15px;font-weight:700}
 .bar{fill:var(--c);opacity:.8}.whisker{fill:none;stroke:var(--ink);stroke-width:1.5}.whisker.own{stroke:var(--c);opacity:.7}.join{fill:none;stroke:var(--soft);stroke-width:1;stroke-dasharray:2 3}
 .better{fill:var(--good)}.worse{fill:var(--bad)}svg text.small{font-size:11px}
 svg text.label{fill:var(--ink)}svg text.value{fill:var(--ink);font-weight:600}

@@ -3,7 +3,7 @@ import { grpoVsPpo } from '../../src/experiments/grpo_vs_ppo.ts'
 import { armConfig } from '../../src/experiments/settings.ts'
 import { answers, records, results } from './recorded.ts'
 
-const place = { dir: 'arm', start: { data: 'd', model: 'm', answers: {} }, seed: 0, threads: 0, steps: 10 }
+const place = { dir: 'arm', data: 'd', model: 'm', seed: 0, threads: 0, steps: 10 }
 
 it('gives both arms the same budget', () => {
   const [grpo, ppo] = grpoVsPpo.arms(10).map((arm) => armConfig(arm, place))

@@ -18,7 +18,7 @@ it('lists every experiment with its question', async () => {
 it('refuses a name that is not in the list, with the closest one', async () => {
   const { code, stderr } = await rft(['experiment', 'grpo-vs-pp'])
   expect(code).toBe(2)
-  expect(stderr).toMatch(/expected grpo-vs-ppo.* but received "grpo-vs-pp". Did you mean grpo-vs-ppo\?/)
+  expect(stderr).toMatch(/expected .*grpo-vs-ppo.* but received "grpo-vs-pp". Did you mean grpo-vs-ppo\?/)
 })
 
 it('writes one page that stands alone, and nothing half', async () => {

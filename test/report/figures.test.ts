@@ -57,6 +57,21 @@ describe('drawScatter', () => {
   })
 })
 
+it('drawScatter keeps labels of close dots apart', () => {
+  const html = drawScatter({
+    ...{ title: 't', about: 'a', x: { label: 'x' }, y: { label: 'y' } },
+    dots: [
+      { label: 'first', x: 1, y: 1 },
+      { label: 'second', x: 1.001, y: 1 },
+      { label: 'far', x: 2, y: 2 },
+    ],
+  })
+  const places = [...html.matchAll(/class="label" x="([\d.]+)" y="([\d.]+)" text-anchor="(start|end)">(first|second)/g)]
+  const [first, second] = places.map(([, x, y, anchor]) => ({ x: Number(x), y: Number(y), anchor }))
+  expect(places).toHaveLength(2)
+  expect(Math.abs(first!.y - second!.y) >= 15 || first!.anchor !== second!.anchor).toBe(true)
+})
+
 describe('drawHeatMap', () => {
   it('colours by sign and by size', () => {
     const html = drawHeatMap({
