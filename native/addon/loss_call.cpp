@@ -57,4 +57,18 @@ Napi::Value ModelObject::values(const Napi::CallbackInfo& info) {
       floats_to_js);
 }
 
+// hidden(pack, rows): (N,C) hidden states of the given rows behind the final norm, without a tape
+Napi::Value ModelObject::hidden(const Napi::CallbackInfo& info) {
+  auto [pack, rows] =
+      guarded(info.Env(), [&] { return std::pair(pack_input(Field(info[0], "pack")), Field(info[1], "rows").ints()); });
+  return submit<std::vector<float>>(
+      info, 2,
+      [s = state(info.Env()), pack = std::move(pack), rows = std::move(rows)](Job& job) {
+    Ctx ctx = s->model.context();
+    ctx.aborted = job.abort.get();
+    return hidden_rows(s->model, ctx, pack, rows);
+      },
+      floats_to_js);
+}
+
 }  // namespace rft

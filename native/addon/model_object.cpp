@@ -42,6 +42,7 @@ Napi::Function ModelObject::define(Napi::Env env) {
                       InstanceMethod<&ModelObject::backward>("backward"),
                       InstanceMethod<&ModelObject::forward_backward>("forwardBackward"),
                       InstanceMethod<&ModelObject::values>("values"),
+                      InstanceMethod<&ModelObject::hidden>("hidden"),
                       InstanceMethod<&ModelObject::logits>("logits"),
                       InstanceMethod<&ModelObject::generate>("generate"),
                       InstanceMethod<&ModelObject::memory>("memory"),

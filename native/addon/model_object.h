@@ -33,6 +33,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
   Napi::Value save(const Napi::CallbackInfo& info);
   Napi::Value copy_from(const Napi::CallbackInfo& info);
   Napi::Value values(const Napi::CallbackInfo& info);
+  Napi::Value hidden(const Napi::CallbackInfo& info);
   Napi::Value mix_from(const Napi::CallbackInfo& info);
   Napi::Value parameters(const Napi::CallbackInfo& info);
   Napi::Value read_parameter(const Napi::CallbackInfo& info);

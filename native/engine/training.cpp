@@ -12,13 +12,17 @@ namespace {
 std::vector<float> to_floats_or_empty(const Tensor& t) { return t ? to_floats(t) : std::vector<float>(); }
 
 // Only the scored rows pass the final norm and the heads.
+Tensor final_rows(Model& model, Ctx& ctx, const Pack& pack, const std::vector<int32_t>& rows, bool recompute_blocks) {
+  Tensor h = model.hidden(ctx, pack, {.recompute = recompute_blocks});
+  h = ops::gather_rows(ctx, h, ctx.from(rows.data(), {int64_t(rows.size())}));
+  return model.decoder().final_norm(ctx, h);
+}
+
 PendingBackward score_rows(Model& model, Ctx& ctx, const Pack& pack, const HeadRows& head, bool recompute_blocks,
                            Heads heads) {
   const int64_t n = int64_t(head.rows.size());
   PendingBackward out;
-  Tensor h = model.hidden(ctx, pack, {.recompute = recompute_blocks});
-  h = ops::gather_rows(ctx, h, ctx.from(head.rows.data(), {n}));
-  h = model.decoder().final_norm(ctx, h);
+  const Tensor h = final_rows(model, ctx, pack, head.rows, recompute_blocks);
   if (heads.values) out.values = model.values(ctx, h);
   if (!heads.logp) return out;
   const Tensor targets = ctx.from(head.targets.data(), {n});
@@ -59,6 +63,11 @@ void check(Model& model, const Pack& pack, const HeadRows& head) {
 ScoreOutput score(Model& model, Ctx ctx, const Pack& pack, const HeadRows& head, Heads heads) {
   check(model, pack, head);
   return output_of(score_rows(model, ctx, pack, head, false, heads));
+}
+
+std::vector<float> hidden_rows(Model& model, Ctx ctx, const Pack& pack, const std::vector<int32_t>& rows) {
+  check(model, pack, {rows, std::vector<int32_t>(rows.size()), 1.0f});
+  return to_floats(final_rows(model, ctx, pack, rows, false));
 }
 
 PendingBackward record(Model& model, Ctx ctx, const Pack& pack, const HeadRows& head, bool recompute_blocks,

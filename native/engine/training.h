@@ -42,6 +42,10 @@ PendingBackward record(Model& model, Ctx ctx, const Pack& pack, const HeadRows& 
 // What a pass computed; waits for it.
 ScoreOutput output_of(const PendingBackward& pass);
 
+// (N,C) hidden states of the given rows behind the final norm, without a tape: what heads that are not part of the
+// model read.
+std::vector<float> hidden_rows(Model& model, Ctx ctx, const Pack& pack, const std::vector<int32_t>& rows);
+
 // Forward with a tape. The caller computes the gradient of its loss and hands it to backward().
 std::pair<ScoreOutput, PendingBackward> forward(Model& model, Ctx ctx, const Pack& pack, const HeadRows& head,
                                                 bool recompute_blocks, Heads heads = {});

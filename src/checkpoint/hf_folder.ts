@@ -48,11 +48,13 @@ export async function openConfig(dir: string): Promise<ModelConfig> {
  * Opens a model folder and matches its tensors against its config.
  * Throws InputError for a missing tensor, a wrong shape, a dtype that is not a float, or a parameter stored twice.
  *
+ * @param options.languageHead false: the folder may lack one, as reward models do.
  * @example
  * const { spec, sources } = await openCheckpoint('models/Qwen2.5-VL-3B-Instruct')
  */
-export async function openCheckpoint(dir: string): Promise<Checkpoint> {
-  const model = await openConfig(dir)
+export async function openCheckpoint(dir: string, options: { languageHead?: boolean } = {}): Promise<Checkpoint> {
+  const opened = await openConfig(dir)
+  const model = options.languageHead === false ? { ...opened, spec: withoutLanguageHead(opened.spec) } : opened
   const tensors = await readWeightTensors(dir)
   const ours = new Map<string, WeightTensor>()
   const unused: string[] = []
@@ -70,6 +72,12 @@ export async function openCheckpoint(dir: string): Promise<Checkpoint> {
   const sources = parameterShapes(model.spec).map(({ name, shape }) => toSource(model, name, shape, ours.get(name)))
   return { ...model, sources, unused }
 }
+
+/** For models that are read by other heads: a head tied to the embedding is no tensor of its own. */
+export const withoutLanguageHead = (spec: ModelSpec): ModelSpec => ({
+  ...spec,
+  decoder: { ...spec.decoder, tiedHead: true },
+})
 
 function toSource(model: ModelConfig, name: string, shape: number[], tensor: WeightTensor | undefined): TensorSource {
   const stored = checkpointShape(name, shape, model.spec)

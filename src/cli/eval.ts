@@ -107,15 +107,15 @@ async function newestCheckpoint(runDir: string): Promise<string> {
 
 async function evaluateConfig(config: Config, { blind }: EvalFlags, signal: AbortSignal): Promise<Evaluation> {
   const { checkRows, loadRows, requireSound } = await import('../data/index.ts')
-  const { createRewardRunner } = await import('../rollout/reward_runner.ts')
   const { evaluate } = await import('../trainer/evaluate.ts')
   const { openModel } = await import('../trainer/open_model.ts')
+  const { openRewards } = await import('../trainer/open_rewards.ts')
   if (config.data.eval.length === 0)
     throw new InputError('data.eval', 'files of held-out rows', 'none', 'Set data.eval, or name a file with --data.')
   const all = await loadRows(config.data.eval, config.data)
   const rows = config.eval.rows > 0 ? all.slice(0, config.eval.rows) : all
   requireSound(await checkRows(rows))
-  const rewards = await createRewardRunner(config.rewards)
+  const rewards = await openRewards(config.rewards, config)
   try {
     const opened = await openModel(config.model.path, { ...config, ...config.data, dtype: config.model.dtype, signal })
     try {

@@ -96,8 +96,10 @@ function child(node: JsonSchema, name: string): JsonSchema | null {
 /** One key of several kinds of a section: the kinds it may have, and where its default depends on them. */
 function joined(nodes: readonly JsonSchema[], branches: readonly JsonSchema[]): JsonSchema {
   const kinds = branches.map(({ properties }) => (properties?.kind as JsonSchema | undefined)?.const)
-  if (nodes.every((node) => node.const !== undefined))
-    return { ...nodes[0], const: undefined, enum: nodes.map((node) => node.const) } as JsonSchema
+  if (nodes.every((node) => node.const !== undefined || node.enum)) {
+    const values = nodes.flatMap((node) => node.enum ?? [node.const])
+    return { ...nodes[0], const: undefined, enum: [...new Set(values)] } as JsonSchema
+  }
   if (new Set(nodes.map((node) => JSON.stringify(node.default))).size < 2) return nodes[0]!
   const defaults = nodes.map((node, i) => `${kinds[i]} ${JSON.stringify(node.default)}`).join(', ')
   return { ...nodes[0], description: `${nodes[0]!.description} Default: ${defaults}.` }

@@ -24,6 +24,48 @@ const namedReward = section(
   'A built-in reward.',
 )
 
+const learnedReward = section(
+  {
+    name: z.literal('learned').describe('A reward that is a model, loaded by this engine.'),
+    path: text().describe('Folder of a reward model, a process reward model, or a model that is asked for a verdict.'),
+    kind: z
+      .enum(['auto', 'score', 'steps', 'verdict', 'step-verdict'])
+      .default('auto')
+      .describe(
+        'score: a head on the last token of the conversation. steps: a head on a token behind each step. verdict, ' +
+          'step-verdict: the likelier of two words there. auto = as config.json says, else verdict.',
+      ),
+    template: text()
+      .nullable()
+      .default(null)
+      .describe(
+        'verdict: what is asked, with {question}, {answer} and {completion}. null = whether the reply is right.',
+      ),
+    words: z
+      .array(text())
+      .length(2)
+      .nullable()
+      .default(null)
+      .describe('The good and the bad word, each one token. null = Yes and No, of steps + and -.'),
+    stepToken: text()
+      .nullable()
+      .default(null)
+      .describe('Token behind each step. null = <extra_0>, of step-verdict ки.'),
+    separator: text().default('\n\n').describe('What stands between the steps of a completion.'),
+    system: text().nullable().default(null).describe("System message instead of the row's. null = as the row has it."),
+    output: z
+      .enum(['auto', 'logit', 'probability', 'log-probability'])
+      .default('auto')
+      .describe('auto = the logit of a head with one label, else the probability of the good word or label.'),
+    over: z
+      .enum(['min', 'mean', 'product', 'last'])
+      .default('min')
+      .describe('How the steps make the score of the whole.'),
+    ...rewardOptions,
+  },
+  'A reward that is a model.',
+)
+
 const fileReward = section(
   { file: text().describe('Module whose default export is a reward function.'), ...rewardOptions },
   'A reward of your own.',
@@ -48,12 +90,12 @@ const httpReward = section(
 )
 
 export const rewardsSection = z
-  .array(z.union([namedReward, fileReward, httpReward]))
+  .array(z.union([learnedReward, namedReward, fileReward, httpReward]))
   .min(1)
   .default([{ name: 'accuracy', parameters: {}, weight: 1, timeoutSeconds: 5 }])
   .superRefine((list, context) => {
     for (const [k, reward] of list.entries()) {
-      if (!('name' in reward)) continue
+      if (!('name' in reward) || reward.name === 'learned') continue
       for (const { name, expected, remedy } of parameterProblems(rewards[reward.name].parameters, reward.parameters))
         context.addIssue({ code: 'custom', path: [k, 'parameters', name], message: expected, params: { remedy } })
     }

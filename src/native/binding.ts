@@ -83,6 +83,7 @@ export interface NativeModel {
   backward(dlogp: Float32Array, dentropy: Float32Array | null, options?: CallOptions): Promise<void>
   forwardBackward(pack: Pack, head: HeadRows, loss: LossInput, options?: CallOptions): Promise<ForwardBackwardOutput>
   values(pack: Pack, rows: Int32Array, options?: CallOptions): Promise<Float32Array>
+  hidden(pack: Pack, rows: Int32Array, options?: CallOptions): Promise<Float32Array>
   logits(pack: Pack, rows: Int32Array, options?: CallOptions & { trace?: boolean }): Promise<LogitsOutput>
   generate(
     requests: GenerateRequest[],

@@ -158,6 +158,11 @@ export class Model implements Disposable {
     return nativeCall((abort) => this.native.values(pack, rows, { abort }), options.signal)
   }
 
+  /** (N, hidden) states of the given rows behind the final norm: what heads of other models read. */
+  hidden(pack: Pack, rows: Int32Array, options: Abortable = {}): Promise<Float32Array> {
+    return nativeCall((abort) => this.native.hidden(pack, rows, { abort }), options.signal)
+  }
+
   /** For losses written in TypeScript: forward keeps its activations until `backward`. */
   forward(pack: Pack, head: HeadRows, options: ForwardOptions & Abortable = {}): Promise<ScoreOutput> {
     const { recompute, adapters, dropout = this.#nextDropout(), signal } = options

@@ -9,12 +9,13 @@ import type { Critic } from '../trainer/critic.ts'
 import type { Policy, PolicyOptimizer, Scorer } from '../trainer/policy.ts'
 
 /** `optimizer` includes the backward pass of the vision tower, which runs once for all packs. */
-export const phaseNames = ['rollout', 'score', 'update', 'optimizer', 'evaluation'] as const
+export const phaseNames = ['rollout', 'reward', 'score', 'update', 'optimizer', 'evaluation'] as const
 export type PhaseName = (typeof phaseNames)[number]
 
 export const partNames = [
   'weights',
   'reference',
+  'rewards',
   'gradients',
   'optimizer',
   'activations',
@@ -23,7 +24,7 @@ export const partNames = [
   'kvCache',
   'workspace',
 ] as const
-/** What memory is for; a critic of its own counts with the policy; `reference` = weights of the reference model. */
+/** What memory is for; a critic of its own counts with the policy; `reference`, `rewards` = weights of those models. */
 export type PartName = (typeof partNames)[number]
 
 /** Bytes. */
@@ -35,14 +36,25 @@ export class Meter {
   private readonly policy: Model
   private readonly reference: Model | null
   private readonly critic: Model | null
+  private readonly rewards: readonly Model[]
   private readonly skipRepeats: boolean
 
-  /** @param skipRepeats for models that only count: do not run what has been counted. */
-  constructor(policy: Model, reference: Model | null, skipRepeats: boolean, critic: Model | null = null) {
+  /**
+   * @param skipRepeats for models that only count: do not run what has been counted.
+   * @param rewards models of learned rewards
+   */
+  constructor(
+    policy: Model,
+    reference: Model | null,
+    skipRepeats: boolean,
+    critic: Model | null = null,
+    rewards: readonly Model[] = [],
+  ) {
     this.policy = policy
     this.reference = reference
     this.skipRepeats = skipRepeats
     this.critic = critic
+    this.rewards = rewards
   }
 
   /** Phases that took place, in the order of a step. */
@@ -55,8 +67,18 @@ export class Meter {
 
   /** Bytes that the pools hold: in use or kept for reuse. */
   reserved(): number {
-    const models = [this.policy, this.reference, this.critic]
-    return models.reduce((sum, model) => sum + (model?.memory().reserved ?? 0), 0)
+    return this.models().reduce((sum, model) => sum + model.memory().reserved, 0)
+  }
+
+  private models(): Model[] {
+    return [this.policy, this.reference, this.critic, ...this.rewards].filter((model) => model !== null)
+  }
+
+  /** A pack of a learned reward, by hidden states or by log-probs. */
+  judge(model: Model, hasHead: boolean, pack: Pack, head: HeadRows): Promise<unknown> {
+    return this.measurePack<unknown>('reward', [pack, head], () =>
+      hasHead ? model.hidden(pack, head.rows) : model.score(pack, head),
+    )
   }
 
   policyFor(phase: PhaseName): Policy {
@@ -112,30 +134,39 @@ export class Meter {
   }
 
   private async measure<T>(phase: PhaseName, call: () => Promise<T>): Promise<T> {
-    this.policy.resetPeak()
-    this.reference?.resetPeak()
-    this.critic?.resetPeak()
+    for (const model of this.models()) model.resetPeak()
     const out = await call()
-    const now = sum(this.policy.memory(), this.reference?.memory() ?? null, this.critic?.memory() ?? null)
+    const now = sum(
+      this.policy.memory(),
+      this.reference?.memory() ?? null,
+      this.critic?.memory() ?? null,
+      this.rewards.map((model) => model.memory()),
+    )
     const before = this.phases.get(phase)
     if (!before || now.total > before.total) this.phases.set(phase, now)
     return out
   }
 }
 
-function sum(policy: MemoryReport, reference: MemoryReport | null, critic: MemoryReport | null): PhaseMemory {
-  const both = (part: 'gradients' | 'optimizer' | 'activations' | 'images' | 'kvCache' | 'workspace') =>
-    policy[part] + (reference?.[part] ?? 0) + (critic?.[part] ?? 0)
+function sum(
+  policy: MemoryReport,
+  reference: MemoryReport | null,
+  critic: MemoryReport | null,
+  rewards: readonly MemoryReport[],
+): PhaseMemory {
+  const all = [policy, reference, critic, ...rewards].filter((report) => report !== null)
+  const over = (part: keyof MemoryReport, reports = all) => reports.reduce((bytes, report) => bytes + report[part], 0)
   return {
     weights: policy.weights + (critic?.weights ?? 0),
     reference: reference?.weights ?? 0,
-    gradients: both('gradients'),
-    optimizer: both('optimizer'),
-    activations: both('activations'),
-    images: both('images'),
+    rewards: over('weights', [...rewards]),
+    gradients: over('gradients'),
+    optimizer: over('optimizer'),
+    activations: over('activations'),
+    images: over('images'),
     imageCache: 0,
-    kvCache: both('kvCache'),
-    workspace: both('workspace'),
-    total: policy.peak + (reference?.peak ?? 0) + (critic?.peak ?? 0),
+    kvCache: over('kvCache'),
+    workspace: over('workspace'),
+    total: over('peak'),
   }
 }

@@ -23,6 +23,7 @@ import { prepareCritic } from '../trainer/open_critic.ts'
 import { freezeBase, withAdapters } from '../trainer/open_model.ts'
 import { type Example, sftStep } from '../trainer/sft.ts'
 import { rlStep } from '../trainer/step.ts'
+import { judgePlanned, openPlannedRewards, type PlannedReward } from './learned.ts'
 import { Meter, type PhaseMemory, type PhaseName } from './meter.ts'
 import { DataPrompts, type PromptShape, type PromptSource, ShapedPrompts } from './prompts.ts'
 
@@ -102,12 +103,14 @@ export async function planStep(config: Config, source: PlanSource): Promise<Plan
   const ownCritic = critic === 'own' ? await Model.create({ ...spec, valueHead: true }, { device: 'meta' }) : null
   const ownReference = needsReference(config.algorithm) && !config.lora
   const reference = ownReference ? await Model.create(source.model.spec, { device: 'meta' }) : null
+  const learned = await openPlannedRewards(config)
   try {
     await freezeBase(policy)
     await freeze(policy, config.model.freeze)
     if (ownCritic) await prepareCritic(ownCritic, config.model.freeze)
-    const meter = new Meter(policy, reference, true, ownCritic)
-    await runStep(config, { policy, critic: ownCritic }, meter, examples, evaluated)
+    const models = learned.map(({ model }) => model)
+    const meter = new Meter(policy, reference, true, ownCritic, models)
+    await runStep(config, { policy, critic: ownCritic, learned }, meter, examples, evaluated)
     const phases = addImageCache(meter.result(), await cachedFeatures(config, source, examples, policy, reference))
     const cache = phases[0]?.[1].imageCache ?? 0
     const [phase, memory] = phases.reduce((most, next) => (next[1].total > most[1].total ? next : most))
@@ -121,6 +124,7 @@ export async function planStep(config: Config, source: PlanSource): Promise<Plan
     policy.dispose()
     reference?.dispose()
     ownCritic?.dispose()
+    for (const { model } of learned) model.dispose()
   }
 }
 
@@ -128,11 +132,13 @@ interface Learners {
   policy: Model
   /** Of its own; `null` without one. */
   critic: Model | null
+  /** Rewards that are models. */
+  learned: readonly PlannedReward[]
 }
 
 async function runStep(
   config: Config,
-  { policy, critic }: Learners,
+  { policy, critic, learned }: Learners,
   meter: Meter,
   examples: Example[],
   evaluated: Prompt[],
@@ -142,6 +148,7 @@ async function runStep(
   try {
     await critic?.zeroGrad()
     await policy.zeroGrad()
+    const judge = () => judgePlanned(learned, examples.map(promptOf), config, meter)
     const { maxNewTokens, temperature, topK, topP, minP, weights } = config.rollout
     const sampling: Omit<CollectOptions, 'step' | 'samples'> = {
       ...{ maxNewTokens, temperature, topK, topP, minP, weights, seed: 0, merge: policy.spec.vision?.merge ?? 1 },
@@ -151,7 +158,7 @@ async function runStep(
       methods: null,
       critic: config.algorithm.trainer === 'ppo' ? meter.criticOf(criticOptimizer) : null,
       controllers: new Controllers(config, { klCoef: null, entropyCoef: null, lastEntropy: null }),
-      ...{ config, sampling, rewards: unequalRewards(config.rollout.groupSize), merge: sampling.merge },
+      ...{ config, sampling, rewards: unequalRewards(config.rollout.groupSize, judge), merge: sampling.merge },
       ...{
         policy: meter.policyFor('rollout'),
         optimizer: meter.optimizerOf(optimizer),
@@ -176,10 +183,11 @@ async function* stream<T>(items: Iterable<T>): AsyncGenerator<T> {
 }
 
 /** One completion of each group is right, as a whole and in its one step: no advantage is 0, every completion is trained on. */
-function unequalRewards(groupSize: number): RewardRunner {
+function unequalRewards(groupSize: number, judge: () => Promise<void>): RewardRunner {
   return {
     ...{ names: [], weights: {}, dispose: () => {} },
     async score(batch) {
+      await judge()
       const total = batch.map((_, i) => (i % groupSize === 0 ? 1 : 0))
       const process = total.map((reward, i) => ({ steps: [{ end: batch[i]!.completion.length, reward }], score: 0 }))
       return { total, parts: {}, process, failures: {} }

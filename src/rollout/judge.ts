@@ -19,7 +19,8 @@ export interface Judged {
  */
 export async function judge(runner: RewardRunner, sampled: readonly Sampled[], signal?: AbortSignal): Promise<Judged> {
   const inputs = sampled.flatMap(rewardInputs)
-  const { total, parts, process, failures } = await runner.score(inputs, signal)
+  const rows = sampled.flatMap(({ prompt, completions }) => completions.map(() => prompt.row))
+  const { total, parts, process, failures } = await runner.score(inputs, signal, rows)
   const looksAtSteps = process.some((own) => own !== null)
   let begin = 0
   const groups = sampled.map(({ prompt, completions, tags, rescore }) => {

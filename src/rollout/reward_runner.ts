@@ -2,40 +2,23 @@
  * Scores completions with several rewards and adds them up.
  *
  * Built-in rewards run in place; reward files run in threads of their own (reward_file.ts), one per file; services are
- * asked over HTTP (reward_http.ts). Whatever a
- * reward does, the batch ends: a throw, a hang or a value that is not a finite number makes that score `null` and is
+ * asked over HTTP (reward_http.ts); models are opened by the trainer and judge whole batches. Whatever a reward does, the batch ends: a throw, a hang or a value that is not a finite number makes that score `null` and is
  * counted. `total[i] = sum_k weight_k * part_k[i]` over the parts that are not null, and null when all are (the semantics
  * of TRL's nansum over reward functions).
  */
 import { resolve } from 'node:path'
 import { InputError } from '../core/errors.ts'
-import { type Parameters, withDefaults } from '../core/parameters.ts'
-import type { ProcessReward } from '../core/types.ts'
-import { defineReward, isRewardName, type Reward, type RewardDefinition, type RewardInput } from '../rewards/define.ts'
+import { withDefaults } from '../core/parameters.ts'
+import type { ProcessReward, Row } from '../core/types.ts'
+import { defineReward, isRewardName, type Reward, type RewardInput } from '../rewards/define.ts'
 import { rewards as builtIn, type RewardName } from '../rewards/index.ts'
 import { RewardFile } from './reward_file.ts'
-import { type HttpRewardOptions, RewardHttp } from './reward_http.ts'
+import { RewardHttp } from './reward_http.ts'
 import { type RewardFailures, Scores } from './reward_scores.ts'
+import type { OpenableReward, RewardScorer } from './reward_spec.ts'
 
 export type { RewardFailures } from './reward_scores.ts'
-
-interface RewardOptions {
-  /** Factor in the sum; default 1. */
-  weight?: number
-  /** How long a reward may stay silent; default 10. Cannot stop a `reward` value that loops without awaiting. */
-  timeoutSeconds?: number
-  /** Name in metrics; default: the reward's own. Lets one reward stand in the list several times. */
-  as?: string
-}
-
-/** A built-in by name, a module by path, a service by address, or a reward value (for programs; it runs in place). */
-export type RewardSpec = RewardOptions &
-  (
-    | { name: string; parameters?: Record<string, unknown> }
-    | { file: string }
-    | HttpRewardOptions
-    | { reward: RewardDefinition<Parameters> }
-  )
+export type { LearnedRewardOptions, OpenableReward, RewardScorer, RewardSpec } from './reward_spec.ts'
 
 export interface RewardScores {
   /** Weighted sum per completion; null = no reward had a value. */
@@ -50,16 +33,13 @@ export interface RewardScores {
 export interface RewardRunner {
   readonly names: readonly string[]
   readonly weights: Readonly<Record<string, number>>
-  /** Rejects only when `signal` aborts, with its reason. Calls run one after the other. */
-  score(batch: readonly RewardInput[], signal?: AbortSignal): Promise<RewardScores>
+  /**
+   * Rejects only when `signal` aborts, with its reason. Calls run one after the other.
+   *
+   * @param rows of the completions: what a learned reward sees images through
+   */
+  score(batch: readonly RewardInput[], signal?: AbortSignal, rows?: readonly Row[]): Promise<RewardScores>
   /** Ends the threads. */
-  dispose(): void
-}
-
-interface Scorer {
-  /** The reward's own name. */
-  readonly name: string
-  score(inputs: readonly RewardInput[], signal?: AbortSignal): Promise<Scores>
   dispose(): void
 }
 
@@ -73,10 +53,10 @@ interface Scorer {
  * const { total, parts, failures } = await runner.score(batch)
  */
 export async function createRewardRunner(
-  specs: readonly RewardSpec[],
+  specs: readonly OpenableReward[],
   options: { baseDir?: string } = {},
 ): Promise<RewardRunner> {
-  const scorers = new Map<string, Scorer>()
+  const scorers = new Map<string, RewardScorer>()
   const weights = new Map<string, number>()
   const dispose = () => {
     for (const scorer of scorers.values()) scorer.dispose()
@@ -104,8 +84,8 @@ export async function createRewardRunner(
     names: [...scorers.keys()],
     weights: Object.fromEntries(weights),
     dispose,
-    score(batch, signal) {
-      const result = last.then(() => scoreAll([...scorers.entries()], weights, batch, signal))
+    score(batch, signal, rows) {
+      const result = last.then(() => scoreAll([...scorers.entries()], weights, batch, signal, rows))
       last = result.catch(() => undefined)
       return result
     },
@@ -113,13 +93,14 @@ export async function createRewardRunner(
 }
 
 async function scoreAll(
-  scorers: readonly (readonly [string, Scorer])[],
+  scorers: readonly (readonly [string, RewardScorer])[],
   weights: ReadonlyMap<string, number>,
   batch: readonly RewardInput[],
   signal?: AbortSignal,
+  rows?: readonly Row[],
 ): Promise<RewardScores> {
   signal?.throwIfAborted()
-  const scores = await Promise.all(scorers.map(([, scorer]) => scorer.score(batch, signal)))
+  const scores = await Promise.all(scorers.map(([, scorer]) => scorer.score(batch, signal, rows)))
   const total = batch.map((_, i) => {
     let sum: number | null = null
     for (const [k, { values }] of scores.entries()) {
@@ -149,7 +130,8 @@ function processReward(rewards: readonly { scores: Scores; weight: number }[], i
   }
 }
 
-async function openScorer(spec: RewardSpec, where: string, baseDir: string): Promise<Scorer> {
+async function openScorer(spec: OpenableReward, where: string, baseDir: string): Promise<RewardScorer> {
+  if ('scorer' in spec) return spec.scorer
   const milliseconds = (spec.timeoutSeconds ?? 10) * 1000
   if (!(milliseconds > 0 && milliseconds < 2 ** 31))
     throw new InputError(`${where}.timeoutSeconds`, 'seconds above 0', spec.timeoutSeconds)
@@ -162,14 +144,14 @@ async function openScorer(spec: RewardSpec, where: string, baseDir: string): Pro
   return inPlace(reward, spec.parameters ?? {}, milliseconds, where)
 }
 
-function weightOf(spec: RewardSpec, where: string): number {
+function weightOf(spec: OpenableReward, where: string): number {
   const weight = spec.weight ?? 1
   if (!Number.isFinite(weight)) throw new InputError(where, 'a finite number', weight)
   return weight
 }
 
 /** A reward that runs on this thread: its promises are raced against the time-out, its loops are trusted. */
-function inPlace(reward: Reward, given: Record<string, unknown>, milliseconds: number, where = 'reward'): Scorer {
+function inPlace(reward: Reward, given: Record<string, unknown>, milliseconds: number, where = 'reward'): RewardScorer {
   const values = withDefaults(reward.parameters, given, `${where}.parameters`)
   return {
     name: reward.name,

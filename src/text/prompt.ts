@@ -23,6 +23,12 @@ export interface PromptContext {
 /** What is done to the decoded image `index` of a row; the size stays. */
 export type ChangeImage = (image: DecodedImage, index: number) => DecodedImage
 
+export interface RenderOptions {
+  change?: ChangeImage
+  /** Ends with the opening of the assistant's turn; default true. */
+  isOpen?: boolean
+}
+
 /**
  * Renders one row. Counts are checked before any image is opened.
  *
@@ -32,10 +38,15 @@ export type ChangeImage = (image: DecodedImage, index: number) => DecodedImage
  * @example
  * const { tokens, positionIds, imageRows } = await renderPrompt(row, context)
  */
-export async function renderPrompt(row: Row, context: PromptContext, change?: ChangeImage): Promise<Prompt> {
+export async function renderPrompt(
+  row: Row,
+  context: PromptContext,
+  { change, isOpen = true }: RenderOptions = {},
+): Promise<Prompt> {
   const { family, vision, tokenizer, template, processor, maxPromptTokens } = context
   checkImages(row, context)
-  const text = template.render(vision ? row.messages : row.messages.map(flatten), row.id)
+  const messages = vision ? row.messages : row.messages.map(flatten)
+  const text = template.render(messages, row.id, { add_generation_prompt: isOpen })
   const ids = tokenizer.encode(text)
   const images = await Promise.all(
     row.images.map((ref, i) => {

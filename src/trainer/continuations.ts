@@ -87,7 +87,7 @@ async function generate(beginnings: readonly Beginning[], context: ContinuationC
 }
 
 /** The prompt with further text behind it. */
-function extend(prompt: Prompt, tokens: Int32Array): Prompt {
+export function extend(prompt: Prompt, tokens: Int32Array): Prompt {
   const [T, n] = [prompt.tokens.length, tokens.length]
   const positionIds = new Int32Array(3 * (T + n))
   for (let axis = 0; axis < 3; axis++) {

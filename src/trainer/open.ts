@@ -23,10 +23,10 @@ import { metricsFileName } from '../metrics/jsonl.ts'
 import type { Model } from '../native/model.ts'
 import { Optimizer } from '../native/optimizer.ts'
 import type { ModelSpec } from '../native/types.ts'
-import { stepRewards } from '../rewards/index.ts'
-import { createRewardRunner, type RewardSpec } from '../rollout/reward_runner.ts'
+import type { RewardSpec } from '../rollout/reward_runner.ts'
 import { openCritic } from './open_critic.ts'
 import { freezeBase, type OpenModel, openModel } from './open_model.ts'
+import { openRewards, requireStepRewards } from './open_rewards.ts'
 import type { Reference, Scorer } from './policy.ts'
 import type { RowStream, Run } from './run.ts'
 
@@ -53,7 +53,7 @@ export async function openRun(config: Config, options: OpenRunOptions = {}): Pro
   const training = openStream(train, config)
   const specs = options.rewards ?? config.rewards
   if (config.algorithm.advantage.process) requireStepRewards(specs)
-  const rewards = await createRewardRunner(specs)
+  const rewards = await openRewards(specs, config)
   const opened: Disposable[] = [{ [Symbol.dispose]: () => rewards.dispose() }]
   const dispose = () => {
     for (const part of opened.splice(0).reverse()) part[Symbol.dispose]()
@@ -127,17 +127,6 @@ async function rowsOf(config: Config, given: OpenRunOptions['rows']) {
   const heldOut = given ? (given.eval ?? []) : data.eval.length > 0 ? await loadRows(data.eval, data) : []
   for (const rows of [train, heldOut]) if (rows.length > 0) requireSound(await checkRows([...rows]))
   return { train, heldOut }
-}
-
-/** Files, services and functions may judge steps; of the built-in rewards some do. */
-function requireStepRewards(specs: readonly RewardSpec[]): void {
-  if (specs.some((spec) => !('name' in spec) || stepRewards.includes(spec.name))) return
-  throw new InputError(
-    'rewards',
-    `one that judges steps: ${stepRewards.join(', ')}, a file or a service`,
-    specs.map((spec) => ('name' in spec ? spec.name : '')).join(', '),
-    'algorithm.advantage.process places the rewards of steps on tokens',
-  )
 }
 
 /** Rows in a new seeded order every epoch. */

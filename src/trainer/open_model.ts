@@ -41,6 +41,8 @@ export interface OpenModelOptions {
   base?: string
   /** A value head, which says 0 at first: a critic. */
   valueHead?: boolean
+  /** False: the model is read by a head of its own, and its folder may lack a language head. */
+  languageHead?: boolean
   /** First values of new adapters. */
   seed?: number
   signal?: AbortSignal
@@ -67,6 +69,8 @@ export interface OpenModel extends Disposable {
   merge: number
   /** Renders a row; see `renderPrompt` for what it refuses. */
   toPrompt(row: Row, change?: ChangeImage): Promise<Prompt>
+  /** Renders the row's messages as a whole conversation, without the opening of another turn. */
+  toConversation(row: Row): Promise<Prompt>
   /** Text of tokens, without special ones. */
   decode(tokens: Int32Array): string
   generateOptions(settings: SamplingSettings): GenerateOptions
@@ -101,7 +105,8 @@ export async function openModel(dir: string, options: OpenModelOptions = {}): Pr
   }
   return {
     ...{ model, checkpoint, tokenizer, merge: vision?.merge ?? 1 },
-    toPrompt: (row, change) => renderPrompt(row, context, change),
+    toPrompt: (row, change) => renderPrompt(row, context, { change }),
+    toConversation: (row) => renderPrompt(row, context, { isOpen: false }),
     decode: (tokens) => tokenizer.decode(tokens, { skipSpecialTokens: true }),
     generateOptions: ({ temperature, topK, topP, minP, maxNewTokens, stop, seed, weights }) => ({
       ...{ temperature, topK, topP, minP, maxNewTokens, seed, weights },
@@ -115,14 +120,14 @@ export async function openModel(dir: string, options: OpenModelOptions = {}): Pr
 }
 
 /** The folders behind a path, with the adapters that they hold or are about to get. */
-async function openSource(dir: string, { base, lora }: OpenModelOptions) {
+async function openSource(dir: string, { base, lora, languageHead }: OpenModelOptions) {
   if (await isAdapterFolder(dir)) {
-    const model = await openCheckpoint(base ?? (await adapterBase(dir)))
+    const model = await openCheckpoint(base ?? (await adapterBase(dir)), { languageHead })
     const adapter = await openAdapter(dir, model)
     const sources = [...model.sources, ...adapter.sources]
     return { checkpoint: { ...model, sources, spec: { ...model.spec, lora: adapter.spec } }, newAdapters: false }
   }
-  const model = await openCheckpoint(dir)
+  const model = await openCheckpoint(dir, { languageHead })
   return { checkpoint: { ...model, spec: withAdapters(model, lora ?? null) }, newAdapters: Boolean(lora) }
 }
 

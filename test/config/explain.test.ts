@@ -28,7 +28,8 @@ describe('explain', () => {
     expect(explain('').keys).toContain('optimizer')
     expect(explain('algorithm.loss').keys.slice(0, 3)).toEqual(['kind', 'clipLow', 'clipHigh'])
     expect(explain('rewards').keys).toEqual([
-      ...['name', 'parameters', 'weight', 'timeoutSeconds', 'as', 'file', 'url', 'protocol', 'batch', 'concurrency'],
+      ...['name', 'path', 'kind', 'template', 'words', 'stepToken', 'separator', 'system', 'output', 'over'],
+      ...['weight', 'timeoutSeconds', 'as', 'parameters', 'file', 'url', 'protocol', 'batch', 'concurrency'],
       ...['retries', 'backoffSeconds', 'requestsPerSecond', 'tokenVariable'],
     ])
     expect(knownKeys(['rewards', 0])).toContain('timeoutSeconds')

@@ -9,8 +9,9 @@ import { applyTemplate } from '../../data/template.ts'
 import { benchmarks, readBenchmark } from '../../evaluation/benchmarks/index.ts'
 import { drawEvaluation, figures, formatEstimate } from '../../evaluation/page.ts'
 import { evaluateSampled, type SampledEvaluation, type Summary } from '../../evaluation/sampled.ts'
-import { createRewardRunner, type RewardRunner, type RewardSpec } from '../../rollout/reward_runner.ts'
+import type { RewardRunner, RewardSpec } from '../../rollout/reward_runner.ts'
 import { openModel } from '../../trainer/open_model.ts'
+import { openRewards } from '../../trainer/open_rewards.ts'
 import { type EvalFlags, promptsOf } from '../eval.ts'
 import type { Context } from '../program.ts'
 
@@ -22,7 +23,7 @@ export async function evaluateInDepth(
 ): Promise<void> {
   const rows = await readRows(config, flags)
   requireSound(await checkRows(rows))
-  const rewards = await createRewardRunner(rewardsOf(config, flags))
+  const rewards = await openRewards(rewardsOf(config, flags), config)
   try {
     const rightBy = rightByOf(rewards, flags)
     const opened = await openModel(config.model.path, { ...config, ...config.data, signal })

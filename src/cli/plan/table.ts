@@ -20,6 +20,7 @@ const gpuNote =
 const labels: Record<PartName, string> = {
   weights: 'weights',
   reference: 'reference weights',
+  rewards: 'weights of rewards',
   gradients: 'gradients',
   optimizer: 'optimizer state',
   activations: 'activations',

@@ -1,0 +1,50 @@
+/** Opens the rewards of a run, learned ones on the run's device. */
+
+import type { Config } from '../config/schema.ts'
+import { InputError } from '../core/errors.ts'
+import { stepRewards } from '../rewards/index.ts'
+import {
+  createRewardRunner,
+  type OpenableReward,
+  type RewardRunner,
+  type RewardSpec,
+} from '../rollout/reward_runner.ts'
+import { openLearnedReward } from './learned_reward.ts'
+
+/** @throws InputError as `createRewardRunner` does, and for a bad model folder. */
+export async function openRewards(specs: readonly RewardSpec[], config: Config): Promise<RewardRunner> {
+  const open: OpenableReward[] = []
+  const dispose = () => {
+    for (const spec of open) if ('scorer' in spec) spec.scorer.dispose()
+  }
+  try {
+    for (const [k, spec] of specs.entries()) {
+      const { device, threads, data, model, train } = config
+      const settings = { ...data, device, threads, dtype: model.dtype, tokensPerPass: train.tokensPerMicroBatch }
+      if (!('path' in spec)) open.push(spec)
+      else {
+        const { weight, as } = spec
+        open.push({ scorer: await openLearnedReward(spec, settings, `rewards.${k}`), weight, as })
+      }
+    }
+    return await createRewardRunner(open)
+  } catch (error) {
+    dispose()
+    throw error
+  }
+}
+
+/**
+ * Files, services, functions and models may judge steps; of the built-in rewards some do.
+ *
+ * @throws InputError when none of the rewards does.
+ */
+export function requireStepRewards(specs: readonly RewardSpec[]): void {
+  if (specs.some((spec) => !('name' in spec) || 'path' in spec || stepRewards.includes(spec.name))) return
+  throw new InputError(
+    'rewards',
+    `one that judges steps: ${stepRewards.join(', ')}, learned, a file or a service`,
+    specs.map((spec) => ('name' in spec ? spec.name : '')).join(', '),
+    'algorithm.advantage.process places the rewards of steps on tokens',
+  )
+}
