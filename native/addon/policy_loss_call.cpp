@@ -37,8 +37,8 @@ PolicyLossInput policy_loss_input(const Field& f) {
   if (!f["sequences"].is_null()) in.sequences = f["sequences"].ints();
   if (const Field kl = f["kl"]; !kl.is_null()) {
     in.ref_logp = kl["refLogp"].floats();
-    in.kl_coef = kl["coef"].value().IsNumber() ? std::vector<float>(in.weights.size(), float(kl["coef"].number()))
-                                               : kl["coef"].floats();
+    if (kl["coef"].value().IsNumber()) in.params.kl_coef = kl["coef"].number();
+    else in.kl_coef = kl["coef"].floats();
     in.params.estimator = kl_estimator(kl["estimator"]);
     in.params.bias_corrected = kl["biasCorrected"].boolean();
   }
@@ -83,11 +83,10 @@ Napi::Value policy_loss_in_place(Napi::Env env, const Field& logp_field, const F
   if (!f["sequences"].is_null()) sequences = f["sequences"].ints();
   in.sequences = or_null(sequences);
   in.sequence_count = int64_t(sequences.size()) - 1;
-  std::vector<float> coef;
   if (const Field kl = f["kl"]; !kl.is_null()) {
     in.ref_logp = view<float>(kl["refLogp"], n);
-    if (kl["coef"].value().IsNumber()) coef.assign(n, float(kl["coef"].number()));
-    in.kl_coef = coef.empty() ? view<float>(kl["coef"], n) : coef.data();
+    if (kl["coef"].value().IsNumber()) params.kl_coef = kl["coef"].number();
+    else in.kl_coef = view<float>(kl["coef"], n);
     params.estimator = kl_estimator(kl["estimator"]);
     params.bias_corrected = kl["biasCorrected"].boolean();
   }

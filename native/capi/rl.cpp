@@ -1,6 +1,6 @@
 // The RL part of the C interface: checks, and enums to the structs of the ops.
+#include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "capi/call.h"
 #include "capi/rft_rl.h"
@@ -120,6 +120,8 @@ ops::PolicyLossParams params(const rft_policy_options& options) {
   ops::PolicyLossParams out;
   out.objective = objective(options.loss);
   out.estimator = estimator(options.kl_estimator);
+  expect(std::isfinite(options.kl_coef), "policy_loss kl_coef", "a finite number", options.kl_coef);
+  out.kl_coef = options.kl_coef;
   out.bias_corrected = options.kl_bias_corrected != 0;
   if (options.off_policy_mask) {
     expect(std::isfinite(options.off_policy_threshold), "policy_loss off_policy_threshold", "a finite number",
@@ -199,14 +201,10 @@ int rft_policy_loss(rft_context* context, const rft_policy_columns* in, const rf
   return with(context, [&](rft_context&) {
     present("policy_loss", in, options, out);
     columns("policy_loss", in->n, in->logp, in->advantages, in->weights, out->loss, out->dlogp, out->kl, out->clipped);
-    expect(std::isfinite(options->kl_coef), "policy_loss kl_coef", "a finite number", options->kl_coef);
-    std::vector<float> coefs;
-    if (in->ref_logp && !in->kl_coefs) coefs.assign(size_t(in->n), float(options->kl_coef));
-    ops::policy_loss(
-        in->n,
-        {in->logp, in->advantages, in->weights, in->old_logp, in->ref_logp, in->kl_coefs ? in->kl_coefs : coefs.data(),
-         in->importance, in->sampled_logp, in->keep, in->selected, in->sequences, in->sequence_count},
-        params(*options), {out->loss, out->dlogp, out->kl, out->clipped});
+    ops::policy_loss(in->n,
+                     {in->logp, in->advantages, in->weights, in->old_logp, in->ref_logp, in->kl_coefs, in->importance,
+                      in->sampled_logp, in->keep, in->selected, in->sequences, in->sequence_count},
+                     params(*options), {out->loss, out->dlogp, out->kl, out->clipped});
   });
 }
 

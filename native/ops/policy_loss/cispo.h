@@ -14,8 +14,9 @@ struct Cispo {
 
   RFT_HOST_DEVICE Row operator()(const Token& t) const {
     const double weight = clamp(t.ratio, low, high) * t.advantage;
-    const bool above = (t.ratio > high) & (t.advantage > 0.0), below = (t.ratio < low) & (t.advantage < 0.0);
-    return {-weight * t.logp, -weight, 0.0, above ? 2.0 : below ? 1.0 : 0.0};
+    const double above = t.ratio > high ? 2.0 : 0.0, below = t.ratio < low ? 1.0 : 0.0;
+    const double not_above = t.advantage < 0.0 ? below : 0.0;
+    return {-weight * t.logp, -weight, 0.0, t.advantage > 0.0 ? above : not_above};
   }
 };
 

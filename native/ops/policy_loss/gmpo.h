@@ -11,16 +11,16 @@ struct Gmpo {
   using Shared = SequenceRatio;
   double low, high;  // of the log-ratio, e.g. 0.4 and 0.4
 
-  RFT_HOST_DEVICE bool above(const Token& t) const { return (t.advantage > 0.0) & (t.delta > high); }
-  RFT_HOST_DEVICE bool below(const Token& t) const { return !(t.advantage > 0.0) & (t.delta < -low); }
-  RFT_HOST_DEVICE Part part(const Token& t) const {
-    const bool over = above(t), under = below(t);
-    return {over ? high : under ? -low : t.delta, over | under ? 0.0 : t.live};
+  // The bound that holds the token's log-ratio back, by the sign of its advantage, or else `free`.
+  RFT_HOST_DEVICE double held(const Token& t, double at_high, double at_low, double free) const {
+    const double over = t.delta > high ? at_high : free, under = t.delta < -low ? at_low : free;
+    return t.advantage > 0.0 ? over : under;
   }
+  RFT_HOST_DEVICE Part part(const Token& t) const { return {held(t, high, -low, t.delta), held(t, 0.0, 0.0, t.live)}; }
   RFT_HOST_DEVICE Shared summary(double statistic) const { return sequence_ratio(statistic); }
   RFT_HOST_DEVICE Row operator()(const Token& t, const Shared& s) const {
     const double loss = -t.advantage * s.value;
-    return {loss, 0.0, loss * s.live, above(t) ? 2.0 : below(t) ? 1.0 : 0.0};
+    return {loss, 0.0, loss * s.live, held(t, 2.0, 1.0, 0.0)};
   }
 };
 

@@ -13,9 +13,9 @@
 // Where a clamp at 20 acts, that term is constant. NaN in a weighted row comes out as NaN, so that the step can be
 // skipped. Computed in double, rounded once: k3 is a small difference of large terms.
 //
-// Rows go through blocks of kBlock: each column is widened to double, or filled with what its absence means, and then
-// every formula is one plain loop over double columns, which the compiler vectorises. A row's value depends on itself
-// and its completion only.
+// Rows go through blocks of kBlock in two loops, which the compiler vectorises: one has the objective, one the KL term
+// and the results, so that there are 10 + 9 loops and not 90. A column that is absent is a block of its neutral value.
+// A row's value depends on itself and its completion only.
 #include "ops/policy_loss/policy_loss.h"
 
 #include <algorithm>
@@ -31,127 +31,153 @@ namespace {
 
 constexpr int64_t kBlock = 256;
 
-// Columns of one block: what the formulas read, and what they write.
-struct Block {
-  double logp[kBlock], advantage[kBlock], weight[kBlock], delta[kBlock], live[kBlock], ratio[kBlock],
-      importance[kBlock], selected[kBlock], factor[kBlock];
-  double loss[kBlock], slope[kBlock], through[kBlock], clipped[kBlock], kl[kBlock];
-  double part[kBlock], part_slope[kBlock];
+// What an absent column holds.
+struct Filled {
+  float values[kBlock];
+  constexpr explicit Filled(float value) : values() {
+    for (float& x : values) x = value;
+  }
+};
+constexpr Filled kOnes{1.0f}, kZeros{0.0f};
 
+// The rows of one block.
+struct Rows {
+  int64_t count;
+  const float *logp, *advantages, *weights, *old_logp, *importance, *selected;
+  const float* factor;  // of the base loss
+
+  RFT_HOST_DEVICE bool used(int64_t j) const { return weights[j] != 0.0f; }
+
+  template <class Objective, bool kOld>
   RFT_HOST_DEVICE Token token(int64_t j) const {
-    return {logp[j], advantage[j], delta[j], ratio[j], live[j], importance[j], selected[j]};
+    const double raw = kOld ? double(logp[j]) - double(old_logp[j]) : 0.0;
+    const double delta = clamp(raw, -kMaxLogRatio, kMaxLogRatio), below = raw < -kMaxLogRatio ? 0.0 : 1.0;
+    const double live = raw > kMaxLogRatio ? 0.0 : below;
+    const double ratio = kOld && Objective::kLevel == Level::Token ? exp_both(delta).value : 1.0;
+    return {double(logp[j]), double(advantages[j]), delta, ratio, live, double(importance[j]), double(selected[j])};
   }
 };
 
-template <class T>
-RFT_HOST_DEVICE void widen(const T* column, int64_t begin, int64_t count, double absent, double* out) {
-  if (column)
-    for (int64_t j = 0; j < count; ++j) out[j] = double(column[begin + j]);
-  else
-    for (int64_t j = 0; j < count; ++j) out[j] = absent;
+// What the loops leave for each other. Of rows that are not used: anything, but 0 in `part` and `through`.
+struct Block {
+  float selected[kBlock], factor[kBlock];
+  double loss[kBlock], slope[kBlock];       // with the row's factor
+  double part[kBlock], part_slope[kBlock];  // of the completion's statistic
+  double through[kBlock];                   // weight x d loss / d statistic
+  int32_t clipped[kBlock];
+};
+
+const float* selected_of(const PolicyLossColumns& in, int64_t begin, int64_t count, float* out) {
+  if (!in.selected) return kZeros.values;
+  for (int64_t j = 0; j < count; ++j) out[j] = in.selected[begin + j] != 0 ? 1.0f : 0.0f;
+  return out;
 }
 
-// `kept`: what the off-policy mask says of a negative advantage.
+// kept: what the off-policy mask says of a negative advantage.
 template <class Objective>
-RFT_HOST_DEVICE void load_pass(const PolicyLossColumns& in, int64_t begin, int64_t count, double kept, Block& block) {
-  widen(in.logp, begin, count, 0.0, block.logp);
-  widen(in.advantages, begin, count, 0.0, block.advantage);
-  widen(in.weights, begin, count, 0.0, block.weight);
-  widen(in.importance, begin, count, 1.0, block.importance);
-  widen(in.selected, begin, count, 0.0, block.selected);
-  widen(in.keep, begin, count, 1.0, block.factor);
-  if (in.old_logp)
-    for (int64_t j = 0; j < count; ++j) {
-      const double raw = block.logp[j] - double(in.old_logp[begin + j]);
-      block.delta[j] = clamp(raw, -kMaxLogRatio, kMaxLogRatio);
-      block.live[j] = (raw > kMaxLogRatio) | (raw < -kMaxLogRatio) ? 0.0 : 1.0;
-    }
-  else
-    for (int64_t j = 0; j < count; ++j) {
-      block.delta[j] = 0.0;
-      block.live[j] = 1.0;
-    }
-  for (int64_t j = 0; j < count; ++j) {
-    block.selected[j] = block.selected[j] != 0.0 ? 1.0 : 0.0;
-    block.factor[j] = block.factor[j] == 0.0 ? 0.0 : block.advantage[j] >= 0.0 ? 1.0 : kept;
-  }
-  if (!kTakesImportance<Objective> && in.importance)
-    for (int64_t j = 0; j < count; ++j) block.factor[j] *= block.importance[j];
-  if (Objective::kLevel == Level::Token && in.old_logp)
-    for (int64_t j = 0; j < count; ++j) block.ratio[j] = exp_both(block.delta[j]).value;
-  else
-    for (int64_t j = 0; j < count; ++j) block.ratio[j] = 1.0;
+const float* factor_of(const PolicyLossColumns& in, int64_t begin, int64_t count, double kept, float* out) {
+  const float* importance = kTakesImportance<Objective> || !in.importance ? nullptr : in.importance + begin;
+  if (kept == 1.0 && !in.keep) return importance ? importance : kOnes.values;
+  for (int64_t j = 0; j < count; ++j) out[j] = in.advantages[begin + j] >= 0.0f ? 1.0f : float(kept);
+  if (importance)
+    for (int64_t j = 0; j < count; ++j) out[j] *= importance[j];
+  if (in.keep)
+    for (int64_t j = 0; j < count; ++j) out[j] = in.keep[begin + j] != 0 ? out[j] : 0.0f;
+  return out;
 }
 
-// The base loss, with its factor. A dropped token is dropped even where its loss is not finite.
-// Absent for token losses: Shared = int, unused.
-template <class Objective, class Shared>
-RFT_HOST_DEVICE void base_pass(const Objective objective, int64_t count, const Shared shared, Block& block) {
-  for (int64_t j = 0; j < count; ++j) {
+template <class Objective>
+Rows rows_at(const PolicyLossColumns& in, int64_t begin, int64_t count, double kept, Block& block) {
+  const float* logp = in.logp + begin;
+  return {count,
+          logp,
+          in.advantages + begin,
+          in.weights + begin,
+          in.old_logp ? in.old_logp + begin : logp,
+          in.importance ? in.importance + begin : kOnes.values,
+          selected_of(in, begin, count, block.selected),
+          factor_of<Objective>(in, begin, count, kept, block.factor)};
+}
+
+template <class Objective, bool kOld>
+RFT_HOST_DEVICE void parts_pass(const Objective objective, const Rows rows, Block& block) {
+#pragma GCC ivdep
+  for (int64_t j = 0; j < rows.count; ++j) {
+    const Part part = objective.part(rows.token<Objective, kOld>(j));
+    block.part[j] = rows.used(j) ? part.value : 0.0;
+    block.part_slope[j] = part.slope;
+  }
+}
+
+// Shared: of the completion; absent for token losses (int, unused). A dropped token is dropped even where its loss is
+// not finite.
+template <class Objective, bool kOld, class Shared>
+RFT_HOST_DEVICE void base_pass(const Objective objective, const Rows rows, const Shared shared, Block& block) {
+#pragma GCC ivdep
+  for (int64_t j = 0; j < rows.count; ++j) {
+    const Token token = rows.token<Objective, kOld>(j);
     Row row;
-    if constexpr (Objective::kLevel == Level::Token) row = objective(block.token(j));
-    else row = objective(block.token(j), shared);
-    const double factor = block.factor[j];
-    block.loss[j] = factor == 0.0 ? 0.0 : factor * row.loss;
-    block.slope[j] = factor == 0.0 ? 0.0 : factor * row.slope;
-    block.through[j] = factor == 0.0 ? 0.0 : factor * row.through;
-    block.clipped[j] = row.clipped;
-  }
-}
-
-// The KL term, added to loss and slope.
-template <class Estimator>
-RFT_HOST_DEVICE void kl_pass(bool bias_corrected, const PolicyLossColumns& in, int64_t begin, int64_t count,
-                             Block& block) {
-  double slope[kBlock];
-  for (int64_t j = 0; j < count; ++j) {
-    const KlRow row = kl_row(Estimator{}, block.logp[j], double(in.ref_logp[begin + j]));
-    block.kl[j] = row.value;
-    slope[j] = row.slope;
-  }
-  if (bias_corrected)
-    for (int64_t j = 0; j < count; ++j) {
-      const double ratio = exp_both(block.delta[j]).value;
-      slope[j] = ratio * (slope[j] + block.live[j] * block.kl[j]);
-      block.kl[j] *= ratio;
+    if constexpr (Objective::kLevel == Level::Token) row = objective(token);
+    else row = objective(token, shared);
+    const double factor = double(rows.factor[j]), weight = double(rows.weights[j]);
+    const double loss = factor * row.loss, slope = factor * row.slope, through = weight * (factor * row.through);
+    block.loss[j] = factor == 0.0 ? 0.0 : loss;
+    block.slope[j] = factor == 0.0 ? 0.0 : slope;
+    if constexpr (Objective::kLevel != Level::Token) {
+      const double kept = factor == 0.0 ? 0.0 : through;
+      block.through[j] = weight == 0.0 ? 0.0 : kept;
     }
-  for (int64_t j = 0; j < count; ++j) {
-    const double coef = in.kl_coef[begin + j];
-    block.loss[j] += coef * block.kl[j];
-    block.slope[j] += coef * slope[j];
+    block.clipped[j] = int32_t(weight == 0.0 ? 0.0 : row.clipped);
   }
 }
 
-// through: d total / d statistic of the completion, whose derivative by a row's log-prob is share x part_slope.
-template <bool kSequence>
-RFT_HOST_DEVICE void write_pass(bool has_kl, int64_t begin, int64_t count, double through, const Block& block,
-                                const PolicyLossResult& out) {
-  float* __restrict loss = out.loss + begin, * __restrict dlogp = out.dlogp + begin, * __restrict kl = out.kl + begin;
-  for (int64_t j = 0; j < count; ++j) {
-    const bool used = block.weight[j] != 0.0;
-    double gradient = block.weight[j] * block.slope[j];
-    if (kSequence) gradient += through * block.part_slope[j];
-    loss[j] = used ? float(block.loss[j]) : 0.0f;
-    dlogp[j] = used ? float(gradient) : 0.0f;
+RFT_HOST_DEVICE void narrow(const int32_t* in, int64_t n, uint8_t* __restrict out) {
+  for (int64_t j = 0; j < n; ++j) out[j] = uint8_t(in[j]);
+}
+
+struct NoKl {};
+
+// The KL term, added to loss and slope, and the results. through: d total / d statistic of the completion, whose
+// derivative by a row's log-prob is part_slope.
+struct Results {
+  const float *ref_logp, *kl_coef;  // kl_coef: nullptr = coef for every row
+  double coef;
+  float *loss, *dlogp, *kl;
+};
+template <class Estimator, bool kBiasCorrected, bool kSequence, bool kCoefs>
+RFT_HOST_DEVICE void finish_pass(const Rows rows, const Block& block, double through, const Results out) {
+#pragma GCC ivdep
+  for (int64_t j = 0; j < rows.count; ++j) {
+    const bool used = rows.used(j);
+    double loss = block.loss[j], slope = block.slope[j], value = 0.0;
+    if constexpr (!std::is_same_v<Estimator, NoKl>) {
+      KlRow term = kl_row(Estimator{}, double(rows.logp[j]), double(out.ref_logp[j]));
+      if constexpr (kBiasCorrected) {
+        const Token token = rows.token<Clip, true>(j);
+        term = {token.ratio * term.value, token.ratio * (term.slope + token.live * term.value)};
+      }
+      const double coef = kCoefs ? double(out.kl_coef[j]) : out.coef;
+      loss += coef * term.value;
+      slope += coef * term.slope;
+      value = term.value;
+    }
+    double gradient = double(rows.weights[j]) * slope;
+    if constexpr (kSequence) gradient += through * block.part_slope[j];
+    out.loss[j] = used ? float(loss) : 0.0f;
+    out.dlogp[j] = used ? float(gradient) : 0.0f;
+    out.kl[j] = used ? float(value) : 0.0f;
   }
-  if (has_kl)
-    for (int64_t j = 0; j < count; ++j) kl[j] = block.weight[j] != 0.0 ? float(block.kl[j]) : 0.0f;
-  else
-    for (int64_t j = 0; j < count; ++j) kl[j] = 0.0f;
-  uint8_t* __restrict clipped = out.clipped + begin;
-  for (int64_t j = 0; j < count; ++j) clipped[j] = uint8_t(int(block.weight[j] != 0.0 ? block.clipped[j] : 0.0));
 }
 
 // A sum over a completion: row j goes to partial j mod 8, then a fixed tree, so its order depends on the length only.
-// Values of rows that are not used may be anything; they do not reach it.
 struct Sum {
   double partial[8] = {};
 
-  RFT_HOST_DEVICE void add(const double* values, const double* weights, int64_t n) {
+  RFT_HOST_DEVICE void add(const double* values, int64_t n) {
     int64_t j = 0;
     for (; j + 8 <= n; j += 8)
-      for (int k = 0; k < 8; ++k) partial[k] += weights[j + k] != 0.0 ? values[j + k] : 0.0;
-    for (int k = 0; j + k < n; ++k) partial[k] += weights[j + k] != 0.0 ? values[j + k] : 0.0;
+      for (int k = 0; k < 8; ++k) partial[k] += values[j + k];
+    for (int k = 0; j + k < n; ++k) partial[k] += values[j + k];
   }
   double total() const {
     return ((partial[0] + partial[4]) + (partial[2] + partial[6])) +
@@ -159,73 +185,79 @@ struct Sum {
   }
 };
 
-using KlPass = void (*)(bool bias_corrected, const PolicyLossColumns&, int64_t begin, int64_t count, Block&);
+RFT_HOST_DEVICE int64_t used_rows(const float* weights, int64_t n) {
+  int64_t count = 0;
+  for (int64_t j = 0; j < n; ++j) count += weights[j] != 0.0f;
+  return count;
+}
 
-KlPass kl_pass_of(const KlEstimator& estimator) {
+using Finish = void (*)(const Rows&, const Block&, double through, const Results&);
+
+template <class Estimator, bool kBiasCorrected, bool kSequence>
+void finish(const Rows& rows, const Block& block, double through, const Results& out) {
+  simd::multiversion([&]() RFT_INLINE_LAMBDA {
+    if (out.kl_coef) finish_pass<Estimator, kBiasCorrected, kSequence, true>(rows, block, through, out);
+    else finish_pass<Estimator, kBiasCorrected, kSequence, false>(rows, block, through, out);
+  });
+}
+
+template <bool kSequence>
+Finish finish_of(const PolicyLossColumns& in, const PolicyLossParams& params) {
+  if (!in.ref_logp) return finish<NoKl, false, kSequence>;
   return std::visit(
-      [](const auto& e) -> KlPass {
-        return [](bool bias_corrected, const PolicyLossColumns& in, int64_t begin, int64_t count, Block& block) {
-          simd::multiversion(
-              [&]() RFT_INLINE_LAMBDA { kl_pass<std::decay_t<decltype(e)>>(bias_corrected, in, begin, count, block); });
-        };
+      [&]<class Estimator>(const Estimator&) -> Finish {
+        return params.bias_corrected ? finish<Estimator, true, kSequence> : finish<Estimator, false, kSequence>;
       },
-      estimator);
+      params.estimator);
 }
 
 // One call: an objective over columns.
-template <class Objective>
+template <class Objective, bool kOld>
 class Pass {
  public:
+  static constexpr bool kSequence = Objective::kLevel != Level::Token;
+
   Pass(const Objective& objective, const PolicyLossColumns& in, const PolicyLossParams& params,
        const PolicyLossResult& out)
-      : objective_(objective),
-        in_(in),
-        out_(out),
-        bias_corrected_(params.bias_corrected),
-        kl_(in.ref_logp ? kl_pass_of(params.estimator) : nullptr) {}
+      : objective_(objective), in_(in), out_(out), coef_(params.kl_coef), finish_(finish_of<kSequence>(in, params)) {}
 
   void tokens(int64_t begin, int64_t end, double kept) const {
     Block block;
     for_blocks(begin, end, [&](int64_t first, int64_t n) {
-      simd::multiversion([&]() RFT_INLINE_LAMBDA {
-        load_pass<Objective>(in_, first, n, kept, block);
-        base_pass(objective_, n, 0, block);
-      });
-      finish<false>(first, n, 0.0, block);
+      const Rows rows = rows_at<Objective>(in_, first, n, kept, block);
+      base(rows, first, 0, block);
+      finish_(rows, block, 0.0, results(first));
     });
   }
 
   // A completion's rows: its statistic, what the total has to say about it, and then losses and gradients.
   void sequence(int64_t begin, int64_t end, double kept) const {
     Block block;
-    Sum statistic, rows, weighted;
+    Sum statistic, weighted;
+    int64_t used = 0;
     for_blocks(begin, end, [&](int64_t first, int64_t n) {
-      parts(first, n, kept, block);
+      const Rows rows = rows_at<Objective>(in_, first, n, kept, block);
       simd::multiversion([&]() RFT_INLINE_LAMBDA {
-        statistic.add(block.part, block.weight, n);
-        for (int64_t j = 0; j < n; ++j) block.through[j] = 1.0;
-        rows.add(block.through, block.weight, n);
+        parts_pass<Objective, kOld>(objective_, rows, block);
+        statistic.add(block.part, n);
+        used += used_rows(rows.weights, n);
       });
     });
-    const double count = rows.total();
-    const double share = Objective::kLevel == Level::SequenceMean && count > 0.0 ? 1.0 / count : 1.0;
+    const double share = Objective::kLevel == Level::SequenceMean && used > 0 ? 1.0 / double(used) : 1.0;
     const auto shared = objective_.summary(statistic.total() * share);
-    const bool in_place = end - begin <= kBlock;  // the block still holds what was loaded first
     for_blocks(begin, end, [&](int64_t first, int64_t n) {
-      if (!in_place) parts(first, n, kept, block);
-      base(n, shared, block);
-      simd::multiversion([&]() RFT_INLINE_LAMBDA {
-        for (int64_t j = 0; j < n; ++j) block.through[j] *= block.weight[j];
-        weighted.add(block.through, block.weight, n);
-      });
+      base(rows_at<Objective>(in_, first, n, kept, block), first, shared, block);
+      simd::multiversion([&]() RFT_INLINE_LAMBDA { weighted.add(block.through, n); });
     });
-    const double through = weighted.total();
+    const double through = weighted.total() * share;
+    const bool in_place = end - begin <= kBlock;  // the block still holds what was computed first
     for_blocks(begin, end, [&](int64_t first, int64_t n) {
+      const Rows rows = rows_at<Objective>(in_, first, n, kept, block);
       if (!in_place) {
-        parts(first, n, kept, block);
-        base(n, shared, block);
+        simd::multiversion([&]() RFT_INLINE_LAMBDA { parts_pass<Objective, kOld>(objective_, rows, block); });
+        base(rows, first, shared, block);
       }
-      finish<true>(first, n, through * share, block);
+      finish_(rows, block, through, results(first));
     });
   }
 
@@ -234,34 +266,24 @@ class Pass {
   static void for_blocks(int64_t begin, int64_t end, const Body& body) {
     for (int64_t first = begin; first < end; first += kBlock) body(first, std::min(kBlock, end - first));
   }
-  void parts(int64_t first, int64_t n, double kept, Block& block) const {
+  template <class Shared>
+  void base(const Rows& rows, int64_t first, const Shared& shared, Block& block) const {
+    uint8_t* clipped = out_.clipped + first;
     simd::multiversion([&]() RFT_INLINE_LAMBDA {
-      load_pass<Objective>(in_, first, n, kept, block);
-      const Objective objective = objective_;
-      for (int64_t j = 0; j < n; ++j) {
-        const Part part = objective.part(block.token(j));
-        block.part[j] = part.value;
-        block.part_slope[j] = part.slope;
-      }
+      base_pass<Objective, kOld>(objective_, rows, shared, block);
+      narrow(block.clipped, rows.count, clipped);
     });
   }
-  template <class Shared>
-  void base(int64_t n, const Shared& shared, Block& block) const {
-    const Objective objective = objective_;  // copies: the compiler need not fear that writing columns changes them
-    simd::multiversion([&, objective, shared]() RFT_INLINE_LAMBDA { base_pass(objective, n, shared, block); });
-  }
-  template <bool kSequence>
-  void finish(int64_t first, int64_t n, double through, Block& block) const {
-    if (kl_) kl_(bias_corrected_, in_, first, n, block);
-    simd::multiversion(
-        [&]() RFT_INLINE_LAMBDA { write_pass<kSequence>(kl_ != nullptr, first, n, through, block, out_); });
+  Results results(int64_t first) const {
+    const auto at = [first](const float* column) { return column ? column + first : nullptr; };
+    return {at(in_.ref_logp), at(in_.kl_coef), coef_, out_.loss + first, out_.dlogp + first, out_.kl + first};
   }
 
   const Objective& objective_;
   const PolicyLossColumns& in_;
   const PolicyLossResult& out_;
-  bool bias_corrected_;
-  KlPass kl_;
+  double coef_;
+  Finish finish_;
 };
 
 // 1 when a completion of negative advantage keeps its loss, else 0. A token without a sampler's log-prob says nothing.
@@ -276,10 +298,10 @@ double keeps(const PolicyLossColumns& in, int64_t begin, int64_t end, double thr
   return sum <= threshold * count ? 1.0 : 0.0;
 }
 
-template <class Objective>
-void rows(const Objective& objective, int64_t n, const PolicyLossColumns& in, const PolicyLossParams& params,
-          const PolicyLossResult& out) {
-  const Pass<Objective> pass(objective, in, params, out);
+template <class Objective, bool kOld>
+void run(const Objective& objective, int64_t n, const PolicyLossColumns& in, const PolicyLossParams& params,
+         const PolicyLossResult& out) {
+  const Pass<Objective, kOld> pass(objective, in, params, out);
   const auto piece = [&](int64_t begin, int64_t end, double kept) {
     if constexpr (Objective::kLevel == Level::Token) pass.tokens(begin, end, kept);
     else pass.sequence(begin, end, kept);
@@ -299,7 +321,6 @@ void rows(const Objective& objective, int64_t n, const PolicyLossColumns& in, co
 
 void check_policy_loss(int64_t n, const PolicyLossColumns& in, const PolicyLossParams& params) {
   if (n == 0) return;
-  expect(!in.ref_logp || in.kl_coef, "policy_loss klCoef", "a value per token beside refLogp", "none");
   if (in.sequences == nullptr && !needs_sequences(params)) return;
   expect(in.sequences != nullptr && in.sequence_count >= 0, "policy_loss sequences",
          "offsets of the completions, which this loss looks at as a whole", "none");
@@ -316,7 +337,12 @@ bool needs_sequences(const PolicyLossParams& params) {
 void policy_loss(int64_t n, const PolicyLossColumns& in, const PolicyLossParams& params, const PolicyLossResult& out) {
   check_policy_loss(n, in, params);
   if (n == 0) return;
-  std::visit([&](const auto& objective) { rows(objective, n, in, params, out); }, params.objective);
+  std::visit(
+      [&]<class Objective>(const Objective& objective) {
+    if (in.old_logp) run<Objective, true>(objective, n, in, params, out);
+    else run<Objective, false>(objective, n, in, params, out);
+      },
+      params.objective);
 }
 
 }  // namespace rft::ops

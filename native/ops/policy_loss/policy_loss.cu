@@ -8,7 +8,7 @@ void policy_loss(const PolicyLoss& call, const ops::PolicyLossParams& params, St
   if (call.in.ref_logp != nullptr)
     std::visit(
         [&]<class Estimator>(const Estimator&) {
-      launch(over_items("kl", call.n, stream), kl_kernel<Estimator>, call, params.bias_corrected);
+      launch(over_items("kl", call.n, stream), kl_kernel<Estimator>, call, params.kl_coef, params.bias_corrected);
         },
         params.estimator);
   const bool by_completion = ops::needs_sequences(params);

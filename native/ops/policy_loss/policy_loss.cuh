@@ -27,7 +27,7 @@ __device__ __forceinline__ LogRatio own_log_ratio(const ops::PolicyLossColumns& 
 
 // kl (n), and what it adds to loss and slope: kl_terms (n, 2).
 template <class Estimator>
-__global__ void __launch_bounds__(kThreads) kl_kernel(PolicyLoss a, bool bias_corrected) {
+__global__ void __launch_bounds__(kThreads) kl_kernel(PolicyLoss a, double kl_coef, bool bias_corrected) {
   const int64_t i = item_index();
   if (i >= a.n) return;
   const LogRatio reference = log_ratio(double(a.in.ref_logp[i]) - double(a.in.logp[i]));
@@ -39,7 +39,7 @@ __global__ void __launch_bounds__(kThreads) kl_kernel(PolicyLoss a, bool bias_co
     slope = ratio * (slope + own.live * value);
     value *= ratio;
   }
-  const double coef = a.in.kl_coef[i];
+  const double coef = a.in.kl_coef != nullptr ? double(a.in.kl_coef[i]) : kl_coef;
   a.kl[i] = a.in.weights[i] != 0.0f ? float(value) : 0.0f;
   a.kl_terms[2 * i] = coef * value;
   a.kl_terms[2 * i + 1] = coef * slope;

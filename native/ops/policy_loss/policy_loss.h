@@ -28,7 +28,7 @@ struct PolicyLossColumns {
   const float* weights;   // aggregation weight x loss mask; a row of weight 0 gives 0, whatever its other columns hold
   const float* old_logp;  // absent: on-policy, the ratio is exactly 1
   const float* ref_logp;  // absent: no KL term
-  const float* kl_coef;   // with ref_logp
+  const float* kl_coef;   // with ref_logp; absent: that of the parameters for every row
   const float* importance;    // sampler correction: factor of the loss, not of the KL term
   const float* sampled_logp;  // for the off-policy mask
   const uint8_t* keep;        // 0: no loss, only the KL term (entropy mask, Clip-Cov)
@@ -41,6 +41,7 @@ struct PolicyLossParams {
   PolicyObjective objective =
       Clip{0.8, 1.2, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
   KlEstimator estimator = K3{};
+  double kl_coef = 0.0;
   bool bias_corrected = false;  // the KL term is multiplied by the ratio (DeepSeek-V3.2)
   // Completions of negative advantage with mean(sampled - logp) above this have no loss. Needs sequences.
   double off_policy_threshold = std::numeric_limits<double>::infinity();

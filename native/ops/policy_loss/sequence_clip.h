@@ -22,14 +22,23 @@ RFT_HOST_DEVICE SequenceRatio sequence_ratio(double log_ratio) {
 template <Level kStatistic>
 struct SequenceClip {
   static constexpr Level kLevel = kStatistic;
-  using Shared = SequenceRatio;
+  // What the clip of the completion's ratio is for advantages of 1, -1 and 0: it is linear between them.
+  struct Shared {
+    Row positive, negative;
+    double side;  // at 0
+  };
   Clip clip;
 
   RFT_HOST_DEVICE Part part(const Token& t) const { return {t.delta, t.live}; }
-  RFT_HOST_DEVICE Shared summary(double statistic) const { return sequence_ratio(statistic); }
+  RFT_HOST_DEVICE Shared summary(double statistic) const {
+    const SequenceRatio s = sequence_ratio(statistic);
+    return {clip.at(s.value, s.live, 1.0), clip.at(s.value, s.live, -1.0), clip.at(s.value, s.live, 0.0).clipped};
+  }
   RFT_HOST_DEVICE Row operator()(const Token& t, const Shared& s) const {
-    const Row row = clip.at(s.value, s.live, t.advantage);
-    return {row.loss, 0.0, row.slope, row.clipped};
+    const double A = t.advantage, loss = A < 0.0 ? -s.negative.loss : s.positive.loss;
+    const double slope = A < 0.0 ? -s.negative.slope : s.positive.slope;
+    const double not_below = A > 0.0 ? s.positive.clipped : s.side;
+    return {loss * A, 0.0, slope * A, A < 0.0 ? s.negative.clipped : not_below};
   }
 };
 using Gspo = SequenceClip<Level::SequenceMean>;

@@ -5,8 +5,6 @@
 //
 // The importance weight of the sampler enters w instead of multiplying the loss.
 #pragma once
-#include <math.h>
-
 #include "ops/policy_loss/formula.h"
 
 namespace rft::ops {
@@ -18,14 +16,14 @@ struct Vespo {
   };
   double k_positive, lambda_positive, k_negative, lambda_negative;
 
-  static constexpr double kLowest = -18.420680743952367;  // log 1e-8
+  static constexpr double kLowest = -18.420680743952367;        // log 1e-8
+  static constexpr double kHighestWeight = 485165195.40979028;  // e^20
 
   RFT_HOST_DEVICE static double phi(double log_w, double w, double k, double lambda) {
     return exp_both(clamp(lambda + k * log_w - lambda * w, -700.0, 700.0)).value;
   }
   RFT_HOST_DEVICE Part part(const Token& t) const {
-    const double log_importance = t.importance == 1.0 ? 0.0 : clamp(log(t.importance), kLowest, kMaxLogRatio);
-    return {t.delta + log_importance, 0.0};
+    return {t.delta + log_of(clamp(t.importance, 1e-8, kHighestWeight)), 0.0};
   }
   RFT_HOST_DEVICE Shared summary(double statistic) const {
     const double log_w = clamp(statistic, kLowest, kMaxLogRatio), w = exp_both(log_w).value;
