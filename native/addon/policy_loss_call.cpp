@@ -115,6 +115,7 @@ Napi::Value policy_sums_to_js(Napi::Env env, const PolicyLossReport& report) {
   o.Set("entropyRows", sums.entropy_rows);
   o.Set("difference", sums.difference);
   o.Set("differenceMax", sums.difference_max);
+  o.Set("logRatio", floats_to_js(env, report.log_ratio));
   o.Set("low", ints_to_js(env, report.low));
   o.Set("high", ints_to_js(env, report.high));
   return o;

@@ -101,6 +101,7 @@ PolicySums policy_gradient(const Ctx& ctx, const PendingBackward& pass, const Po
                                     .entropy_weights = entropy_weights,
                                     .entropy = floats(pass.entropy),
                                     .logp = columns.logp,
+                                    .old_logp = columns.old_logp,
                                     .sampled_logp = columns.sampled_logp,
                                     .sequences = columns.sequences,
                                     .sequence_count = columns.sequence_count};
@@ -155,6 +156,7 @@ PolicyLossReport report(const std::vector<ops::PolicyLossSums>& completions) {
   PolicyLossReport out;
   for (const ops::PolicyLossSums& own : completions) {
     out.total.add(own);
+    out.log_ratio.push_back(float(own.log_ratio));
     out.low.push_back(own.low);
     out.high.push_back(own.high);
   }

@@ -33,6 +33,7 @@ struct LossInput {
 
 struct PolicyLossReport {
   ops::PolicyLossSums total{};
+  std::vector<float> log_ratio;    // (B) of each completion
   std::vector<int32_t> low, high;  // (B) clipped rows of each completion
 };
 

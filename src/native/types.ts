@@ -242,6 +242,8 @@ export interface PolicyLossSums {
   /** |logp - sampledLogp|, and the largest; 0 without `sampledLogp`. */
   difference: number
   differenceMax: number
+  /** (B) sum of clamp(logp - oldLogp, -20, 20) over a completion's trained rows; 0 on-policy. */
+  logRatio: Float32Array
   /** (B) rows clipped at the low and at the high bound, per completion. */
   low: Int32Array
   high: Int32Array

@@ -63,7 +63,7 @@ export async function rlStep(context: StepContext, prompts: Prompt[], step: numb
       ...rolloutMetrics(sampled.all),
       'completions/image_tokens': countTokensOf(sampled.all, context.sampling.forbiddenTokens),
       ...failureMetrics(sampled.failures),
-      ...stats.metrics(),
+      ...stats.metrics(config.algorithm.loss),
       ...samplerMetrics(compared),
       ...methodMetrics(context, sampled.all, replayed),
       ...(config.algorithm.advantage.process ? processMetrics(sampled.all) : {}),

@@ -1,8 +1,8 @@
 /** The metrics of a step under the names that TRL's users know. */
 
-import { meanStd, repetition } from '../algorithms/index.ts'
+import { type CompletionSummary, lossMetrics, meanStd, repetition } from '../algorithms/index.ts'
 import type { Completion, Group } from '../core/types.ts'
-import type { OptimizerStepOutput, PolicyLossSums } from '../native/types.ts'
+import type { OptimizerStepOutput, PolicyLossSums, PolicyObjective } from '../native/types.ts'
 import type { RewardFailures } from '../rollout/reward_scores.ts'
 import type { PolicyBatch } from './batch.ts'
 import { CriticStats } from './critic.ts'
@@ -94,13 +94,9 @@ export class UpdateStats {
   private readonly losses: number[] = []
   private readonly policyLosses: number[] = []
   private readonly gradNorms: number[] = []
-  /** Share of clipped tokens per completion: at the low bound, at the high one. */
-  private readonly lowShares: number[] = []
-  private readonly highShares: number[] = []
+  private readonly completions: CompletionSummary[] = []
   private tokens = 0
   private kl = 0
-  private low = 0
-  private high = 0
   private policyLoss = 0
   private entropySum = 0
   private entropyTokens = 0
@@ -113,21 +109,19 @@ export class UpdateStats {
   made = 0
 
   /** @returns the weighted loss of the micro-batch, entropy bonus included. */
-  add({ completions, weights }: PolicyBatch, sums: PolicyLossSums): number {
-    this.tokens += weights.length
+  add(batch: PolicyBatch, sums: PolicyLossSums): number {
+    this.tokens += batch.weights.length
     this.policyLoss += sums.loss
     this.kl += sums.kl
     this.entropySum += sums.entropy
     this.entropyTokens += sums.entropyRows
     this.differenceSum += sums.difference
     this.differenceMax = Math.max(this.differenceMax, sums.differenceMax)
-    for (const [b, { length }] of completions.entries()) {
-      const [low, high] = [sums.low[b]!, sums.high[b]!]
-      this.low += low
-      this.high += high
-      this.lowShares.push(low / length)
-      this.highShares.push(high / length)
-    }
+    for (const [b, { begin, length }] of batch.completions.entries())
+      this.completions.push({
+        ...{ tokens: length, advantage: batch.advantages[begin]!, low: sums.low[b]!, high: sums.high[b]! },
+        ...{ logRatio: sums.logRatio[b]!, logImportance: logImportance(batch, begin, length) },
+      })
     return sums.loss + sums.bonus
   }
 
@@ -151,8 +145,10 @@ export class UpdateStats {
     return this.tokens === 0 ? 0 : this.kl / this.tokens
   }
 
-  metrics(): Metrics {
+  metrics(loss: PolicyObjective): Metrics {
     const per = (sum: number) => (this.tokens === 0 ? 0 : sum / this.tokens)
+    const clipped = (side: 'low' | 'high') => this.completions.reduce((sum, own) => sum + own[side], 0)
+    const shares = (side: 'low' | 'high') => this.completions.map((own) => own[side] / own.tokens)
     const smallest = (values: number[]) => values.reduce((a, b) => Math.min(a, b), values[0] ?? 0)
     const entropy: Metrics =
       this.entropyCoef === null ? {} : { entropy_coef: this.entropyCoef, policy_loss: mean(this.policyLosses) }
@@ -160,16 +156,23 @@ export class UpdateStats {
       loss: mean(this.losses),
       ...entropy,
       grad_norm: mean(this.gradNorms),
-      'clip_ratio/low_mean': per(this.low),
-      'clip_ratio/low_min': smallest(this.lowShares),
-      'clip_ratio/high_mean': per(this.high),
-      'clip_ratio/high_max': this.highShares.reduce((a, b) => Math.max(a, b), 0),
-      'clip_ratio/region_mean': per(this.low + this.high),
+      'clip_ratio/low_mean': per(clipped('low')),
+      'clip_ratio/low_min': smallest(shares('low')),
+      'clip_ratio/high_mean': per(clipped('high')),
+      'clip_ratio/high_max': shares('high').reduce((a, b) => Math.max(a, b), 0),
+      'clip_ratio/region_mean': per(clipped('low') + clipped('high')),
+      ...lossMetrics(this.completions, loss),
       'sampling/sampling_logp_difference/mean': per(this.differenceSum),
       'sampling/sampling_logp_difference/max': this.differenceMax,
       skipped_updates: this.skipped,
     }
   }
+}
+
+function logImportance({ importance, weights }: PolicyBatch, begin: number, length: number): number {
+  if (!importance) return 0
+  const own = importance.subarray(begin, begin + length)
+  return own.reduce((sum, weight, i) => sum + (weights[begin + i] === 0 ? 0 : Math.log(weight)), 0)
 }
 
 /** Mean reward of each variant that completions were sampled from, and what was replayed. */

@@ -1,7 +1,14 @@
 /** Every case that TRL computed: the twin to 1e-12, the kernel to 1e-6 of the value and 1e-5 of the gradient. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { type Aggregation, aggregationWeights, losses, policyLoss } from '../../src/algorithms/index.ts'
+import {
+  type Aggregation,
+  aggregationWeights,
+  type CompletionSummary,
+  losses,
+  lossMetrics,
+  policyLoss,
+} from '../../src/algorithms/index.ts'
 import * as kernels from '../../src/native/kernels.ts'
 import type { PolicyLossInput, PolicyObjective } from '../../src/native/types.ts'
 
@@ -90,6 +97,21 @@ function check(c: Case, got: { loss: ArrayLike<number>; dlogp: ArrayLike<number>
   for (const [i, g] of want.entries()) expect(Math.abs(got.dlogp[i]! - g)).toBeLessThanOrEqual(gradient * largest)
 }
 
+/** What the trainer would know of each completion. */
+function summaries(c: Case): CompletionSummary[] {
+  const { logp, input } = columns(c)
+  const { clipped } = policyLoss(logp, input)
+  return c.inputs.advantages.map((advantage, b) => {
+    const rows = Array.from(
+      { length: input.sequences[b + 1]! - input.sequences[b]! },
+      (_, i) => i + input.sequences[b]!,
+    ).filter((i) => input.weights[i]! > 0)
+    const at = (side: number) => rows.filter((i) => clipped[i] === side).length
+    const logRatio = rows.reduce((sum, i) => sum + (input.oldLogp ? logp[i]! - input.oldLogp[i]! : 0), 0)
+    return { tokens: rows.length, advantage, logRatio, logImportance: 0, low: at(1), high: at(2) }
+  })
+}
+
 test('36 cases, which are all losses of TRL', () => {
   expect(cases).toHaveLength(36)
   expect(new Set(cases.map((c) => c.name.split('/')[0]))).toEqual(new Set(Object.keys(kinds)))
@@ -106,6 +128,11 @@ describe.each(cases)('$name', (c) => {
     const { metrics } = c.expected
     if (metrics.kl !== undefined)
       expect(rows.reduce((sum, i) => sum + got.kl[i]!, 0) / rows.length).toBeCloseTo(metrics.kl as number, 12)
+    for (const name of ['cispo_clip_ratio', 'vespo/phi_seq_mean'])
+      expect([name, lossMetrics(summaries(c), input.loss)[name]]).toEqual([
+        name,
+        metrics[name] === undefined ? undefined : expect.closeTo(metrics[name] as number, 12),
+      ])
     if (metrics['clip_ratio/low_mean'] === undefined || losses[input.loss.kind].statistic) return
     const share = (side: number) => rows.filter((i) => got.clipped[i] === side).length / rows.length
     expect(share(1)).toBeCloseTo(metrics['clip_ratio/low_mean'] as number, 12)

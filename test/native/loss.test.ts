@@ -54,8 +54,9 @@ test.each([
   const { output, gradient } = await gradientOf({ policy: input })
   expect(output).toMatchObject({ logp: new Float32Array(), entropy: new Float32Array(), value: null })
   const wanted = policyLossSums(scores, input)
-  const { low, high, ...numbers } = output.policy!
+  const { low, high, logRatio, ...numbers } = output.policy!
   expect({ low, high }).toEqual({ low: wanted.low, high: wanted.high })
+  for (const [b, value] of logRatio.entries()) expect(value).toBeCloseTo(wanted.logRatio[b]!, 6)
   for (const [name, value] of Object.entries(numbers))
     expect([name, value]).toEqual([name, expect.closeTo(wanted[name as keyof typeof numbers], 6)])
   const { dlogp } = policyLoss(scores.logp, input)

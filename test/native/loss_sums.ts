@@ -22,6 +22,12 @@ export function policyLossSums({ logp, entropy }: ScoreOutput, input: PolicyLoss
     entropyRows: trained.length,
     difference: differences.reduce((a, b) => a + b, 0),
     differenceMax: Math.max(0, ...differences),
+    logRatio: Float32Array.from(offsets.slice(1), (end, b) =>
+      sum(
+        (i) => Math.min(Math.max(logp[i]! - (input.oldLogp?.[i] ?? logp[i]!), -20), 20),
+        rows.slice(offsets[b], end).filter(({ weight }) => weight !== 0),
+      ),
+    ),
     low: clippedAt(1),
     high: clippedAt(2),
   }

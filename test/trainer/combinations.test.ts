@@ -160,6 +160,8 @@ describe('everything else that an update may have', () => {
     ['rloo', { preset: 'rloo' }, ['kl']],
     ['gdpo', { advantage: { kind: 'gdpo' } }, []],
     ['remax', { advantage: { kind: 'remax' } }, []],
+    ['cispo', { loss: { kind: 'cispo' } }, ['cispo_clip_ratio']],
+    ['vespo', { loss: { kind: 'vespo' } }, ['vespo/phi_seq_mean']],
     ['opo', { advantage: { kind: 'opo' } }, []],
     ['gpg', { advantage: { kind: 'gpg' }, loss: { kind: 'reinforce' } }, []],
     ['pass@k', { advantage: { kind: 'pass-at-k', eps: 1e-6 } }, []],

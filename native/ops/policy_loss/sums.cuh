@@ -27,9 +27,10 @@ static __global__ void __launch_bounds__(kThreads)
   const auto sum = [&](double x) { return block_sum<int(kThreads)>(x, partial); };
   const double loss = sum(own.loss), bonus = sum(own.bonus), kl = sum(own.kl), entropy = sum(own.entropy);
   const double difference = sum(own.difference), most = block_larger(own.difference_max, partial);
-  const double rows = sum(own.entropy_rows), low = sum(own.low), high = sum(own.high);
+  const double log_ratio = sum(own.log_ratio), rows = sum(own.entropy_rows), low = sum(own.low), high = sum(own.high);
   if (threadIdx.x == 0)
-    sums[blockIdx.x] = {loss, bonus, kl, entropy, difference, most, int32_t(rows), int32_t(low), int32_t(high)};
+    sums[blockIdx.x] = {loss,      bonus,         kl,           entropy,      difference, most,
+                        log_ratio, int32_t(rows), int32_t(low), int32_t(high)};
 }
 
 }  // namespace rft::cuda

@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "base/host_device.h"
+#include "ops/policy_loss/formula.h"
 
 namespace rft::ops {
 
@@ -15,6 +15,7 @@ struct SummedColumns {
   const uint8_t* keep;           // nullptr = all
   const float* entropy_weights;  // nullptr = none
   const float *entropy, *logp;   // of the forward pass
+  const float* old_logp;         // nullptr: on-policy
   const float* sampled_logp;     // nullptr: no difference is reported
   const int32_t* sequences;      // (sequence_count + 1) offsets of the completions
   int64_t sequence_count;
@@ -27,6 +28,7 @@ struct PolicyLossSums {
   double entropy;         // of rows that have a policy loss
   double difference;      // |logp - sampled|
   double difference_max;  // NaN when one of them is
+  double log_ratio;       // clamp(logp - old, -20, 20) of rows of weight != 0
   int32_t entropy_rows;
   int32_t low, high;  // rows clipped at that bound
 
@@ -45,6 +47,8 @@ struct PolicyLossSums {
       difference += size;
       difference_max = larger(difference_max, size);
     }
+    if (in.old_logp != nullptr && in.weights[i] != 0.0f)
+      log_ratio += clamp(double(in.logp[i]) - double(in.old_logp[i]), -kMaxLogRatio, kMaxLogRatio);
     low += in.clipped[i] == 1;
     high += in.clipped[i] == 2;
   }
@@ -55,6 +59,7 @@ struct PolicyLossSums {
     entropy += other.entropy;
     difference += other.difference;
     difference_max = larger(difference_max, other.difference_max);
+    log_ratio += other.log_ratio;
     entropy_rows += other.entropy_rows;
     low += other.low;
     high += other.high;

@@ -18,4 +18,8 @@ export const cispo = defineLoss({
     const clipped = t.ratio > high && t.advantage > 0 ? 2 : t.ratio < low && t.advantage < 0 ? 1 : 0
     return { loss: -weight * t.logp, slope: -weight, through: 0, clipped }
   },
+  metrics: (completions) => {
+    const sum = (key: 'high' | 'tokens') => completions.reduce((total, own) => total + own[key], 0)
+    return { cispo_clip_ratio: sum('high') / Math.max(1, sum('tokens')) }
+  },
 })

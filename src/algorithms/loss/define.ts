@@ -34,6 +34,19 @@ export interface Row {
   clipped: number
 }
 
+/** What an update knows of one completion, for metrics. */
+export interface CompletionSummary {
+  /** Trained or not. */
+  tokens: number
+  advantage: number
+  /** Sums over its trained tokens: of delta (0 on-policy), and of log importance weights (0 without). */
+  logRatio: number
+  logImportance: number
+  /** Tokens clipped at that bound. */
+  low: number
+  high: number
+}
+
 export type Options<K extends PolicyObjective['kind']> = Extract<PolicyObjective, { kind: K }>
 
 export interface Loss<K extends PolicyObjective['kind'] = PolicyObjective['kind']> {
@@ -47,6 +60,8 @@ export interface Loss<K extends PolicyObjective['kind'] = PolicyObjective['kind'
   /** What a token adds to the statistic, and the derivative by its log-prob. */
   part?(token: Token, options: Options<K>): { value: number; slope: number }
   row(token: Token, options: Options<K>, statistic: number): Row
+  /** What only this loss reports of a step, over the completions of all its updates. */
+  metrics?(completions: readonly CompletionSummary[], options: Options<K>): Record<string, number>
 }
 
 export const defineLoss = <K extends PolicyObjective['kind']>(loss: Loss<K>): Loss<K> => loss

@@ -1,6 +1,8 @@
 /** Every policy loss under the name that `algorithm.loss.kind` knows. */
+import type { PolicyObjective } from '../../native/types.ts'
 import { cispo } from './cispo.ts'
 import { clip, clipCov } from './clip.ts'
+import type { CompletionSummary, Loss } from './define.ts'
 import { gmpo } from './gmpo.ts'
 import { klCov } from './kl_cov.ts'
 import { reinforce } from './reinforce.ts'
@@ -22,3 +24,12 @@ export const losses = {
   vespo,
   luspo,
 } as const
+
+/** What only this loss reports of a step. */
+export function lossMetrics(
+  completions: readonly CompletionSummary[],
+  objective: PolicyObjective,
+): Record<string, number> {
+  const loss = losses[objective.kind] as Loss
+  return loss.metrics?.(completions, objective) ?? {}
+}

@@ -75,6 +75,7 @@ Columns random_columns(const std::vector<int32_t>& lengths, int64_t unused) {
 struct Call {
   bool old_logp = true, ref_logp = true, marks = true, importance = true;
   ops::PolicyLossParams params{};
+  bool coefs = true;  // of the KL term: one per row
 };
 
 struct Output {
@@ -96,7 +97,7 @@ Output on_cpu(const Columns& c, const Call& call) {
                                   c.weights.data(),
                                   given(call.old_logp, c.old_logp),
                                   given(call.ref_logp, c.ref_logp),
-                                  c.kl_coef.data(),
+                                  given(call.coefs, c.kl_coef),
                                   given(call.importance, c.importance),
                                   c.sampled_logp.data(),
                                   given(call.marks, c.keep),
@@ -108,7 +109,7 @@ Output on_cpu(const Columns& c, const Call& call) {
   out.sums.resize(c.sequences.size() - 1);
   ops::policy_loss_sums(
       {out.loss.data(), out.kl.data(), clipped.data(), c.weights.data(), in.keep, given(call.marks, c.entropy_weights),
-       c.entropy.data(), c.logp.data(), c.sampled_logp.data(), c.sequences.data(), in.sequence_count},
+       c.entropy.data(), c.logp.data(), in.old_logp, c.sampled_logp.data(), c.sequences.data(), in.sequence_count},
       out.sums.data());
   return out;
 }
@@ -128,7 +129,7 @@ Output on_cuda(const Columns& c, const Call& call) {
                                   columns.at(c.weights),
                                   at(call.old_logp, c.old_logp),
                                   at(call.ref_logp, c.ref_logp),
-                                  columns.at(c.kl_coef),
+                                  at(call.coefs, c.kl_coef),
                                   at(call.importance, c.importance),
                                   columns.at(c.sampled_logp),
                                   at(call.marks, c.keep),
@@ -145,7 +146,7 @@ Output on_cuda(const Columns& c, const Call& call) {
                     call.params, device::stream());
   cuda::policy_loss_sums(
       {loss.as<float>(), kl.as<float>(), clipped.as<int32_t>(), in.weights, in.keep, at(call.marks, c.entropy_weights),
-       columns.at(c.entropy), in.logp, in.sampled_logp, in.sequences, completions},
+       columns.at(c.entropy), in.logp, in.old_logp, in.sampled_logp, in.sequences, completions},
       reinterpret_cast<ops::PolicyLossSums*>(sums.as<uint8_t>()), device::stream());
   std::vector<int32_t> flags(static_cast<size_t>(n));
   device::to_host(flags.data(), clipped.raw(), clipped.bytes());
@@ -173,9 +174,9 @@ std::string compare_outputs(const Output& got, const Output& wanted) {
                        same("kl", got.kl, wanted.kl) + same("clipped", got.clipped, wanted.clipped);
   for (size_t b = 0; b < wanted.sums.size() && detail.empty(); ++b) {
     const auto list = [](const ops::PolicyLossSums& s) {
-      return Array{
-          s.loss,        s.bonus,       s.kl, s.entropy, s.difference, s.difference_max, double(s.entropy_rows),
-          double(s.low), double(s.high)};
+      return Array{s.loss,        s.bonus,          s.kl,        s.entropy,
+                   s.difference,  s.difference_max, s.log_ratio, double(s.entropy_rows),
+                   double(s.low), double(s.high)};
     };
     detail = same("sum", list(got.sums[b]), list(wanted.sums[b]));
     if (!detail.empty()) detail = concat("completion ", b, ": ", detail);
@@ -217,7 +218,8 @@ void check_estimators(const Schedule& schedule) {
                for (const bool old_logp : {false, true})
                  for (const auto& objective : {kObjectives[0].objective, kObjectives[1].objective}) {
                    Call call{old_logp, true, false, false};
-                   call.params = {objective, kEstimators[e], corrected, kOff};
+                   call.coefs = old_logp;
+                   call.params = {objective, kEstimators[e], 0.05, corrected, kOff};
                    const std::string detail = check(c, call);
                    if (!detail.empty()) return detail;
                  }
