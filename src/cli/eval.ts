@@ -65,7 +65,8 @@ Shares have 95 % confidence intervals. A benchmark asks with its own instruction
     )
     .action((run: string, flags: EvalFlags) =>
       withInterrupts(context.io, 'stopping', async (signal) => {
-        const { config } = await configOf(run, flags)
+        const own = [...assign('data.eval', flags.data), ...assign('eval.rows', flags.rows)]
+        const { config } = await configOf(run, flags, own)
         const { samples, benchmark, page, completions } = flags
         if (samples !== undefined || benchmark || page || completions) {
           const { evaluateInDepth } = await import('./eval/in_depth.ts')
@@ -78,22 +79,25 @@ Shares have 95 % confidence intervals. A benchmark asks with its own instruction
     )
 }
 
-async function configOf(run: string, flags: EvalFlags): Promise<LoadedConfig> {
+/**
+ * The configuration of a run by its file, its folder, or a model folder.
+ *
+ * @param own assignments of the command's own options
+ */
+export async function configOf(
+  run: string,
+  flags: { set?: string[]; model?: string },
+  own: readonly string[],
+): Promise<LoadedConfig> {
   const { loadConfig, parseConfig, resolvedConfigName } = await import('../config/load.ts')
   const isFolder = (await stat(run).catch(() => null))?.isDirectory() ?? false
   if (isFolder && existsSync(join(run, 'config.json'))) {
     // A model folder: everything else by default; nothing is trained, so what training needs does not matter.
     const bare = { run: { dir: '.' }, model: { path: run }, data: { train: ['none'] }, train: { steps: 1 } }
-    const own = [...(flags.set ?? []), ...assign('data.eval', flags.data), ...assign('eval.rows', flags.rows)]
-    return parseConfig(JSON.stringify(bare), run, own)
+    return parseConfig(JSON.stringify(bare), run, [...(flags.set ?? []), ...own])
   }
   const model = flags.model ?? (isFolder ? await newestCheckpoint(run) : undefined)
-  const overrides = [
-    ...(flags.set ?? []),
-    ...assign('model.path', model),
-    ...assign('data.eval', flags.data),
-    ...assign('eval.rows', flags.rows),
-  ]
+  const overrides = [...(flags.set ?? []), ...assign('model.path', model), ...own]
   return loadConfig(isFolder ? join(run, resolvedConfigName) : run, overrides)
 }
 

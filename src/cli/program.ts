@@ -11,6 +11,7 @@ import { addDoctor } from './doctor.ts'
 import { describeError, exitCodeOf, exitCodes } from './errors.ts'
 import { addEval } from './eval.ts'
 import { addExperiment } from './experiment.ts'
+import { addFilter } from './filter.ts'
 import { addGenerate } from './generate.ts'
 import type { Io } from './io.ts'
 import { addMerge } from './merge.ts'
@@ -36,6 +37,7 @@ const commands = [
   addEval,
   addGenerate,
   addScore,
+  addFilter,
   addMerge,
   addData,
   addDashboard,

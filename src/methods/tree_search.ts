@@ -22,7 +22,7 @@ export interface Solver<S> {
   /** Up to `count` continuations of a partial solution by one step each. */
   expand(state: S, count: number): Promise<S[]>
   /** Null while the solution goes on; else whether its answer is right. */
-  judge(state: S): boolean | null
+  judge(state: S): Promise<boolean | null>
 }
 
 interface Node<S> {
@@ -46,7 +46,7 @@ export async function searchDifficulty<S>(
   const top: Node<S> = { state: root, parent: null, children: null, visits: 0, wins: 0 }
   for (let round = 1; round <= search.rounds; round++) {
     const leaf = select(top, search.c)
-    if (solver.judge(leaf.state) === null) leaf.children = await expand(leaf, solver, search.branches)
+    if ((await solver.judge(leaf.state)) === null) leaf.children = await expand(leaf, solver, search.branches)
     const from = leaf.children?.[0] ?? leaf
     const right = await simulate(from.state, solver, search.depth)
     for (let node: Node<S> | null = from; node; node = node.parent) {
@@ -77,13 +77,13 @@ async function expand<S>(parent: Node<S>, solver: Solver<S>, branches: number): 
 async function simulate<S>(from: S, solver: Solver<S>, depth: number): Promise<boolean> {
   let state = from
   for (let step = 0; step < depth; step++) {
-    const verdict = solver.judge(state)
+    const verdict = await solver.judge(state)
     if (verdict !== null) return verdict
     const [next] = await solver.expand(state, 1)
     if (next === undefined) return false
     state = next
   }
-  return solver.judge(state) === true
+  return (await solver.judge(state)) === true
 }
 
 /** Whether a question is kept: unsolved, or solved in more than `easy` rounds. */

@@ -213,7 +213,7 @@ describe('tree search', () => {
     let calls = 0
     return {
       expand: async (state, count) => Array.from({ length: count }, () => state + String(calls++ % 3)),
-      judge: (state) => (state.length < target.length ? null : state === target),
+      judge: async (state) => (state.length < target.length ? null : state === target),
     }
   }
   test('counts the rounds to the first right answer', async () => {
