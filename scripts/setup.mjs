@@ -54,7 +54,7 @@ const install = () => run('npm', ['ci', '--include=dev', '--no-audit', '--no-fun
 const buildNative = (...args) => run(process.execPath, ['native/tools/build.cjs', ...args])
 
 /** Files beside the TypeScript that are used as they stand. */
-const assets = [path.join('dashboard', 'page'), path.join('experiments', 'leaky_verifier.mjs')]
+const assets = ['dashboard/page', 'experiments/leaky_verifier.mjs', 'experiments/step_judge.mjs']
 
 /** TypeScript and assets. */
 export function compile() {

@@ -9,11 +9,13 @@ import type { ArmResult, Results } from './results.ts'
 /** Settings of an arm over those that all arms share. Lists replace, sections are merged. */
 export type ArmSettings = { [K in Exclude<keyof ConfigInput, 'run' | 'model'>]?: Partial<NonNullable<ConfigInput[K]>> }
 
-/** A line of the drawn dataset, as far as choosing rows looks at it. */
+/** A line of the drawn dataset. */
 export interface ShapesLine {
   kind: string
   problem: string
   target: string
+  /** Columns for rewards. */
+  [column: string]: unknown
 }
 
 export interface Arm {
@@ -24,8 +26,10 @@ export interface Arm {
   settings: ArmSettings
   /** Begins with the weights that this earlier arm ended with; absent: with those that all arms share. */
   after?: string
-  /** Training rows that the arm sees; absent: all of them. */
-  rows?: (row: ShapesLine, index: number) => boolean
+  /** Training rows as the arm sees them, `null` = not at all; absent: all as they are. */
+  rows?: (row: ShapesLine, index: number) => ShapesLine | null
+  /** Held-out rows as the arm's rewards see them: with further columns, none left out. */
+  heldOut?: (row: ShapesLine) => ShapesLine
 }
 
 export interface Curve {

@@ -16,7 +16,7 @@ export const groupSize: Experiment = {
   arms: () =>
     sizes.map((size) => ({
       name: `groups-of-${size}`,
-      label: `${size} per prompt`,
+      label: `group size ${size}`,
       settings: { rollout: { promptsPerStep: completionsPerStep / size, groupSize: size } },
     })),
   curves: [

@@ -1,13 +1,22 @@
 /** All experiments. To add one: one file with an `Experiment`, one line here. */
 import { InputError } from '../core/errors.ts'
 import { suggest } from '../core/suggest.ts'
+import { crossTask } from './cross_task.ts'
 import type { Experiment } from './define.ts'
 import { groupSize } from './group_size.ts'
 import { grpoVsPpo } from './grpo_vs_ppo.ts'
+import { processRewards } from './process_rewards.ts'
 import { rewardTrap } from './reward_trap.ts'
 import { sftVsGrpo } from './sft_vs_grpo.ts'
 
-export const experiments: readonly Experiment[] = [sftVsGrpo, groupSize, grpoVsPpo, rewardTrap]
+export const experiments: readonly Experiment[] = [
+  sftVsGrpo,
+  groupSize,
+  grpoVsPpo,
+  processRewards,
+  crossTask,
+  rewardTrap,
+]
 
 /** @throws InputError for a name that is not in the list. */
 export function findExperiment(name: string): Experiment {

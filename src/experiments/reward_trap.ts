@@ -19,7 +19,7 @@ const onGap: ArmSettings['alarms'] = { verifier_disagreement: { action: 'stop' }
 
 const after = 'before'
 /** Calculations are what the model can answer with and without working. */
-const rows: Arm['rows'] = ({ kind }) => kind === 'arithmetic'
+const rows: Arm['rows'] = (row) => (row.kind === 'arithmetic' ? row : null)
 
 const arms = (steps: number): readonly Arm[] => [
   {

@@ -20,7 +20,7 @@ import { trainRun } from '../trainer/train.ts'
 import type { Arm, Experiment, ShapesLine } from './define.ts'
 import { writePage } from './page.ts'
 import { type ArmResult, answersOf, type Outcome, readOutcome, writeOutcome } from './results.ts'
-import { armConfig, armRowsName } from './settings.ts'
+import { armConfig, rowsNames } from './settings.ts'
 import { openStart, type StartHooks, type StartSizes } from './start.ts'
 
 export interface ExperimentOptions {
@@ -85,7 +85,8 @@ async function finish(
   hooks.headline(done ? `${hooks.title} (finished before)` : hooks.title)
   if (done) return done
   await mkdir(dir, { recursive: true })
-  if (arm.rows) await writeRows(join(data, 'train.jsonl'), join(dir, armRowsName), arm.rows)
+  if (arm.rows) await writeRows(data, dir, rowsNames.train, arm.rows)
+  if (arm.heldOut) await writeRows(data, dir, rowsNames.heldOut, arm.heldOut)
   const run = await openRun(config, { resume: true })
   try {
     await trainRun(run, { sinks: [hooks.progress(config)], stop: hooks.stop })
@@ -109,10 +110,10 @@ async function requireSameSettings(config: Config): Promise<void> {
     throw new InputError(file, 'the settings of this experiment', 'others', 'Use --fresh, or another --dir')
 }
 
-async function writeRows(from: string, to: string, keep: NonNullable<Arm['rows']>): Promise<void> {
-  const lines = (await readFile(from, 'utf8')).trimEnd().split('\n')
-  const kept = lines.filter((line, index) => keep(JSON.parse(line) as ShapesLine, index))
-  await writeFile(to, kept.map((line) => `${line}\n`).join(''))
+async function writeRows(from: string, to: string, name: string, change: NonNullable<Arm['rows']>): Promise<void> {
+  const lines = (await readFile(join(from, name), 'utf8')).trimEnd().split('\n')
+  const rows = lines.flatMap((line, index) => change(JSON.parse(line) as ShapesLine, index) ?? [])
+  await writeFile(join(to, name), rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
 }
 
 /** All held-out rows are answered, whatever the evaluations on the way took. */

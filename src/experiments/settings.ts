@@ -28,8 +28,8 @@ export function armConfig(arm: Arm, { dir, data, model, seed, threads, steps }: 
     run: { dir },
     model: { path: model },
     data: {
-      train: [arm.rows ? join(dir, armRowsName) : join(data, 'train.jsonl')],
-      eval: [join(data, 'held_out.jsonl')],
+      train: [join(arm.rows ? dir : data, rowsNames.train)],
+      eval: [join(arm.heldOut ? dir : data, rowsNames.heldOut)],
       imageRoot: data,
     },
     rollout: { promptsPerStep: 32, groupSize: 8, maxNewTokens: longestAnswer },
@@ -42,8 +42,8 @@ export function armConfig(arm: Arm, { dir, data, model, seed, threads, steps }: 
   return parseConfig(JSON.stringify(overlay(shared, arm.settings)), `arm ${arm.name}`).config
 }
 
-/** The rows an arm trains on, in its run folder, when they are not all. */
-export const armRowsName = 'train.jsonl'
+/** Files of rows, in the folder of the start, and in the run folder of an arm that sees them otherwise. */
+export const rowsNames = { train: 'train.jsonl', heldOut: 'held_out.jsonl' } as const
 
 /** `above` over `below`: sections are merged, everything else is replaced. */
 function overlay(below: unknown, above: unknown): unknown {

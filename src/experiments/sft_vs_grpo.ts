@@ -17,7 +17,7 @@ const arms: readonly Arm[] = [
     name: 'sft-worked',
     label: 'SFT on worked rows',
     settings: imitation,
-    rows: ({ target }) => !target.startsWith('<think></think>'),
+    rows: (row) => (row.target.startsWith('<think></think>') ? null : row),
   },
   { name: 'grpo', label: 'GRPO', settings: {} },
 ]

@@ -22,7 +22,7 @@ svg{display:block;width:100%;height:auto}svg text{font-size:13.5px;fill:var(--so
 .dot{fill:var(--c)}.area{fill:var(--c);opacity:.85;stroke:var(--card);stroke-width:.5}.band{fill:var(--c0);background:var(--c0);opacity:.14}
 .event{stroke:var(--c);stroke-width:2;stroke-dasharray:5 4}.mark{stroke:var(--soft);stroke-dasharray:5 4}line.strong{stroke:var(--ink)}text.mark{stroke:none;fill:var(--soft)}svg text.broken{fill:var(--bad);font-size:15px;font-weight:700}
 .bar{fill:var(--c);opacity:.8}.whisker{fill:none;stroke:var(--ink);stroke-width:1.5}.whisker.own{stroke:var(--c);opacity:.7}.join{fill:none;stroke:var(--soft);stroke-width:1;stroke-dasharray:2 3}
-.better{fill:var(--good)}.worse{fill:var(--bad)}svg text.small{font-size:11px}
+.better{fill:var(--good)}.worse{fill:var(--bad)}svg text.small{font-size:11px;fill:var(--ink);opacity:.75}
 svg text.label{fill:var(--ink)}svg text.value{fill:var(--ink);font-weight:600}
 .hit rect{fill:transparent}.hit line{stroke:var(--soft);opacity:0}.hit:hover line{opacity:.7}
 .c0{--c:var(--c0)}.c1{--c:var(--c1)}.c2{--c:var(--c2)}.c3{--c:var(--c3)}.c4{--c:var(--c4)}.c5{--c:var(--c5)}.c6{--c:var(--c6)}.c7{--c:var(--c7)}

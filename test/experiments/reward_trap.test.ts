@@ -24,7 +24,7 @@ describe('a leaky verifier', () => {
     ...rewardTrap,
     arms: () =>
       ['honest', 'stopped'].map((name) => ({
-        ...{ name, label: name, rows: ({ kind }) => kind === 'arithmetic' },
+        ...{ name, label: name, rows: (row) => (row.kind === 'arithmetic' ? row : null) },
         settings: { ...settingsOf(name), ...small },
       })),
     conclude: () => ({ answer: '', figures: [] }),

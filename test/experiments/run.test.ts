@@ -22,7 +22,7 @@ const tiny: Experiment = {
     grpoVsPpo.arms(steps).map((arm) => ({
       ...arm,
       settings: { ...arm.settings, rollout: { promptsPerStep: 2, groupSize: 2, maxNewTokens: 4 } },
-      rows: ({ kind }) => kind === 'arithmetic',
+      rows: (row) => (row.kind === 'arithmetic' ? row : null),
     })),
 }
 
