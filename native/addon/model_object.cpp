@@ -50,18 +50,21 @@ Napi::Function ModelObject::define(Napi::Env env) {
                       InstanceMethod<&ModelObject::dispose>("dispose")});
 }
 
-// new Model(spec, 'cpu' | 'cuda' | 'meta', 'f32' | 'bf16')
+// new Model(spec, 'cpu' | 'cuda' | 'meta', 'f32' | 'bf16', countsFor: 'cpu' | 'cuda')
 ModelObject::ModelObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelObject>(info) {
   guarded(info.Env(), [&] {
     const std::string device = Field(info[1], "device").text();
     const std::string dtype = Field(info[2], "dtype").text();
+    const std::string counts_for = Field(info[3], "countsFor").text();
     expect(device == "cpu" || device == "cuda" || device == "meta", "device", "cpu, cuda or meta", device);
+    expect(counts_for == "cpu" || counts_for == "cuda", "countsFor", "cpu or cuda", counts_for);
     expect(dtype == "f32" || dtype == "bf16", "dtype", "f32 or bf16", dtype);
     state_ = std::make_shared<ModelState>(model_spec(Field(info[0], "spec")),
                                           device == "cpu"    ? Device::Cpu
                                           : device == "cuda" ? Device::Cuda
                                                              : Device::Meta,
-                                          dtype == "bf16" ? Dtype::BF16 : Dtype::F32);
+                                          dtype == "bf16" ? Dtype::BF16 : Dtype::F32,
+                                          counts_for == "cuda" ? Device::Cuda : Device::Cpu);
   });
 }
 

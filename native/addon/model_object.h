@@ -12,7 +12,8 @@
 namespace rft {
 
 struct ModelState {
-  ModelState(const ModelSpec& spec, Device device, Dtype dtype) : model(spec, device, dtype) {}
+  ModelState(const ModelSpec& spec, Device device, Dtype dtype, Device counts_for)
+      : model(spec, device, dtype, counts_for) {}
   Model model;
   std::unique_ptr<PendingBackward> pending;
 };

@@ -24,7 +24,7 @@ Tensor bytes_for(const Ctx& ctx, size_t bytes) { return ctx.workspace({int64_t(b
 
 void upload_bytes(const void* from, size_t bytes, const Tensor& to) {
   expect(bytes <= to.bytes(), "decode", concat(to.bytes(), " bytes at most"), bytes);
-  if (bytes) device::to_device(to.raw(), from, bytes);
+  if (bytes && to.device() == Device::Cuda) device::to_device(to.raw(), from, bytes);
 }
 
 }  // namespace
@@ -48,7 +48,7 @@ DeviceDecoder::DeviceDecoder(Model& model, const Ctx& ctx, const ops::SampleOpti
       slots_(slots),
       capacity_(capacity),
       most_keys_(longest_prompt + capacity) {
-  step_ctx_.pool = std::make_shared<Pool>(Device::Cuda, true);
+  step_ctx_.pool = std::make_shared<Pool>(ctx.pool);
   const DecoderSpec& s = model.spec().decoder;
   const Dtype dtype = model.decoder().head_weight().dtype();
   const Shape shape{slots * capacity + padded(slots), s.kv_heads * s.head_dim};  // in rows
@@ -64,10 +64,16 @@ DeviceDecoder::DeviceDecoder(Model& model, const Ctx& ctx, const ops::SampleOpti
 
 DeviceDecoder::~DeviceDecoder() = default;
 
+void DeviceDecoder::forget_steps() {
+  graphs_.clear();
+  inputs_.reset();
+  step_ctx_.pool->trim();
+}
+
 DeviceDecoder::Inputs& DeviceDecoder::inputs_for(int64_t batch) {
-  auto& in = inputs_[batch];
-  if (in) return *in;
-  in = std::make_unique<Inputs>();
+  if (inputs_ && inputs_->batch == batch) return *inputs_;
+  forget_steps();
+  auto& in = inputs_ = std::make_unique<Inputs>();
   const DecoderSpec& s = model_.spec().decoder;
   in->batch = batch;
   in->tokens = words(ctx_, batch);
@@ -77,9 +83,7 @@ DeviceDecoder::Inputs& DeviceDecoder::inputs_for(int64_t batch) {
   in->sequences = bytes_for(ctx_, size_t(s.layers * batch) * sizeof(cuda::CachedSequence<float>));
   const int64_t group = s.heads / s.kv_heads;
   in->tile_list = bytes_for(ctx_, size_t(2 * batch * (group / 64 + 2)) * sizeof(cuda::DecodeTile));
-  cuda::on_stream([&](auto) {
-    in->workspace = ctx_.workspace({int64_t(cuda::decode_workspace_floats(attention_sizes(s, batch), most_keys_))});
-  });
+  in->workspace = ctx_.workspace({cuda::decode_workspace_floats(attention_sizes(s, batch), most_keys_)});
   return *in;
 }
 
@@ -186,7 +190,7 @@ void DeviceDecoder::draw_rows(Ctx& ctx, const Tensor& hidden, const Tensor& u, c
 
 std::vector<Drawn> DeviceDecoder::read(const Tensor& drawn, size_t count) const {
   std::vector<int32_t> raw(static_cast<size_t>(drawn.count()));
-  device::to_host(raw.data(), drawn.raw(), drawn.bytes());
+  if (drawn.device() == Device::Cuda) device::to_host(raw.data(), drawn.raw(), drawn.bytes());
   const size_t batch = raw.size() / 3;
   std::vector<Drawn> out(count);
   for (size_t i = 0; i < count; ++i) {
@@ -202,8 +206,10 @@ std::vector<Drawn> DeviceDecoder::step(const std::vector<DecodeRow>& rows) {
   expect(int64_t(rows.size()) <= slots_, "decode", concat(slots_, " rows at most"), rows.size());
   Inputs& in = inputs_for(padded(int64_t(rows.size())));
   upload_rows(in, rows);
-  auto& graph = graphs_[{in.batch, in.tiles}];
-  if (graph) {
+  auto& graph = graphs_[in.tiles];
+  if (ctx_.meta()) {
+    run(in);
+  } else if (graph) {
     graph->launch();
   } else {  // the first time as it is, which takes all memory from the device that the recording then finds in the pool
     run(in);

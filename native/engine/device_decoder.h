@@ -1,10 +1,10 @@
 // Decode steps on CUDA. Everything a step reads is put into memory at fixed places before it, so a step of one shape is
 // recorded as a graph the first time and replayed from then on: embedding to sampled token without the host. Batches
-// are padded to powers of two, so that there are few shapes.
+// are padded to powers of two, so that there are few shapes; only those of the last batch are kept, since a rollout
+// begins with its largest batch and memory would pile up otherwise. On META a step takes the same memory.
 #pragma once
 #include <map>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include "engine/kv_cache.h"
@@ -40,7 +40,6 @@ class DeviceDecoder {
   std::vector<Drawn> step(const std::vector<DecodeRow>& rows);
   // The next token after hidden states (B, C), one uniform number each.
   std::vector<Drawn> draw(const Tensor& hidden, const std::vector<double>& u);
-  int64_t graphs() const { return int64_t(graphs_.size()); }
 
  private:
   struct Inputs;
@@ -49,16 +48,17 @@ class DeviceDecoder {
   void upload_rows(Inputs& in, const std::vector<DecodeRow>& rows);
   std::vector<Drawn> read(const Tensor& drawn, size_t count) const;
   Inputs& inputs_for(int64_t batch);
+  void forget_steps();
 
   Model& model_;
   Ctx ctx_;       // of the caller
-  Ctx step_ctx_;  // temporaries of steps: a pool of their own, since graphs keep writing there
+  Ctx step_ctx_;  // temporaries of steps: a part of the pool of their own, since graphs keep writing there
   ops::SampleOptions sampling_;
   Tensor forbidden_;
   int64_t slots_, capacity_, most_keys_;
   std::vector<Tensor> keys_, values_;  // per layer (slots, K, capacity, D), then one row for each padding sequence
-  std::map<int64_t, std::unique_ptr<Inputs>> inputs_;                             // by padded batch
-  std::map<std::pair<int64_t, int64_t>, std::unique_ptr<device::Graph>> graphs_;  // by padded batch and tiles
+  std::unique_ptr<Inputs> inputs_;     // of the last padded batch
+  std::map<int64_t, std::unique_ptr<device::Graph>> graphs_;  // of that batch, by tiles
 };
 
 }  // namespace rft

@@ -199,7 +199,7 @@ class Generation {
 
   void accept(Sequence& s, const Drawn& drawn) {
     record(s, drawn.token, drawn.logp, drawn.entropy);
-    check_finished(s, drawn.token);
+    if (!ctx_.meta()) check_finished(s, drawn.token);
     ++tokens_;
   }
 

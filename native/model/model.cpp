@@ -5,13 +5,14 @@
 
 namespace rft {
 
-Model::Model(const ModelSpec& spec, Device device, Dtype dtype)
+Model::Model(const ModelSpec& spec, Device device, Dtype dtype, Device counts_for)
     : spec_(spec),
-      pool_(std::make_shared<Pool>(device)),
+      pool_(std::make_shared<Pool>(device, counts_for)),
       weights_(pool_, spec.lora, dtype),
       decoder_(spec.decoder, weights_) {
-  expect(dtype == Dtype::F32 || (dtype == Dtype::BF16 && device != Device::Cpu), "model dtype",
-         device == Device::Cpu ? "F32 on the CPU" : "F32 or BF16", to_string(dtype));
+  const bool cuda = pool_->ops_device() == Device::Cuda;
+  expect(dtype == Dtype::F32 || (dtype == Dtype::BF16 && cuda), "model dtype", cuda ? "F32 or BF16" : "F32 on the CPU",
+         to_string(dtype));
   if (spec.vision) vision_.emplace(*spec.vision, weights_);
   if (spec.value_head) value_head_ = make_linear(weights_, "value_head", 1, spec.decoder.hidden, true);
   if (!spec.lora) return;
@@ -35,7 +36,9 @@ void Model::merge_adapters() {
 Tensor Model::embeddings(Ctx& ctx, const Pack& pack, const ForwardOptions& options) {
   Tensor x = decoder_.embed(ctx, ctx.from(pack.tokens.data(), {int64_t(pack.tokens.size())}));
   if (!pack.vision || pack.vision->rows.empty()) return x;
-  return images_.place(ctx, *vision_, *pack.vision, x, options.keep_vision_tape, options.recompute, options.trace);
+  // A frozen tower keeps nothing for backward; recomputing would record it all the same.
+  const bool recompute_tower = options.recompute && trains_vision();
+  return images_.place(ctx, *vision_, *pack.vision, x, options.keep_vision_tape, recompute_tower, options.trace);
 }
 
 Attend Model::attend_segments(const ops::Segments& segments) const {
@@ -55,10 +58,14 @@ Tensor Model::hidden(Ctx& ctx, const Pack& pack, const ForwardOptions& options) 
   return decoder_.layers(ctx, x, rope, attend, {options.recompute, options.wanted, options.trace});
 }
 
+bool Model::trains_vision() const {
+  const auto& all = weights_.all();
+  return std::any_of(all.begin(), all.end(),
+                     [](const auto& p) { return p.trainable && p.name.starts_with("vision."); });
+}
+
 void Model::weights_changed() {
-  if (!vision_) return;
-  for (const auto& p : weights_.all())
-    if (p.trainable && p.name.starts_with("vision.")) return images_.clear();
+  if (trains_vision()) images_.clear();
 }
 
 namespace {

@@ -26,8 +26,9 @@ struct HeadRows {
 
 class Model {
  public:
-  // Weights and activations are stored as `dtype`: F32, or BF16 on CUDA (and on META, to count it).
-  Model(const ModelSpec& spec, Device device, Dtype dtype = Dtype::F32);
+  // Weights and activations are stored as `dtype`: F32, or BF16 on CUDA. META counts what the device `counts_for`
+  // needs.
+  Model(const ModelSpec& spec, Device device, Dtype dtype = Dtype::F32, Device counts_for = Device::Cpu);
 
   const ModelSpec& spec() const { return spec_; }
   Weights& weights() { return weights_; }
@@ -57,6 +58,7 @@ class Model {
   Attend attend_segments(const ops::Segments& segments) const;
 
  private:
+  bool trains_vision() const;
   Tensor embeddings(Ctx& ctx, const Pack& pack, const ForwardOptions& options);
 
   ModelSpec spec_;

@@ -52,17 +52,19 @@ OptimizerStep Optimizer::step(float lr, float max_grad_norm) {
 double Optimizer::grad_norm(Ctx& ctx) const {
   std::vector<Tensor> grads;
   for (const auto& s : moments_)
-    if (const Tensor& g = model_.weights().at(s.name).value.grad(); g && g.device() != Device::Meta) grads.push_back(g);
+    if (const Tensor& g = model_.weights().at(s.name).value.grad()) grads.push_back(g);
   if (!ctx.cuda()) {
     std::vector<ops::GradSpan> spans;
-    for (const Tensor& g : grads) spans.push_back({g.f32(), g.count()});
+    for (const Tensor& g : grads)
+      if (!ctx.meta()) spans.push_back({g.f32(), g.count()});
     return ops::grad_norm(spans);
   }
   double sum = 0.0;
+  int64_t chunks = 0;
+  for (const Tensor& g : grads) chunks += cuda::sum_squares_chunks(g.count());
+  const Tensor partial = ctx.workspace({chunks}), total = ctx.workspace({int64_t(sizeof(double))}, Dtype::U8);
+  if (ctx.meta()) return sum;
   cuda::on_stream([&](auto stream) {
-    int64_t chunks = 0;
-    for (const Tensor& g : grads) chunks += cuda::sum_squares_chunks(g.count());
-    const Tensor partial = ctx.workspace({chunks}), total = ctx.workspace({int64_t(sizeof(double))}, Dtype::U8);
     float* to = partial.as<float>();
     for (const Tensor& g : grads) {
       cuda::sum_squares(g.as<float>(), g.count(), to, stream);
@@ -90,28 +92,29 @@ void Optimizer::update(Ctx& ctx, float lr, float scale) {
 
 void Optimizer::update_on_cuda(Ctx& ctx, float lr, float scale) {
   const ops::AdamWParams& o = options_.adamw;
+  std::vector<cuda::AdamWEntry> table;
+  int64_t chunks = 0;
+  for (size_t i = 0; i < moments_.size(); ++i) {
+    const Moments& s = moments_[i];
+    const Tensor& p = model_.weights().at(s.name).value;
+    if (!p.grad() || p.count() == 0) continue;
+    table.push_back({.p = p.raw(),
+                     .master = s.master ? s.master.as<float>() : nullptr,
+                     .g = p.grad().as<float>(),
+                     .m = s.m.as<float>(),
+                     .v = s.v.as<float>(),
+                     .n = p.count(),
+                     .first_chunk = chunks,
+                     .decay = s.decay ? float(double(lr * s.lr_factor) * o.weight_decay) : 0.0f,
+                     .id = uint32_t(i),
+                     .lr_factor = s.lr_factor});
+    chunks += (p.count() + cuda::kAdamWChunk - 1) / cuda::kAdamWChunk;
+  }
+  if (table.empty()) return;
+  const Tensor entries = ctx.workspace({int64_t(table.size() * sizeof(table[0]))}, Dtype::U8);
+  if (ctx.meta()) return;
+  upload(table.data(), entries);
   cuda::on_stream([&](auto stream) {
-    std::vector<cuda::AdamWEntry> table;
-    int64_t chunks = 0;
-    for (size_t i = 0; i < moments_.size(); ++i) {
-      const Moments& s = moments_[i];
-      const Tensor& p = model_.weights().at(s.name).value;
-      if (!p.grad() || p.count() == 0) continue;
-      table.push_back({.p = p.raw(),
-                       .master = s.master ? s.master.as<float>() : nullptr,
-                       .g = p.grad().as<float>(),
-                       .m = s.m.as<float>(),
-                       .v = s.v.as<float>(),
-                       .n = p.count(),
-                       .first_chunk = chunks,
-                       .decay = s.decay ? float(double(lr * s.lr_factor) * o.weight_decay) : 0.0f,
-                       .id = uint32_t(i),
-                       .lr_factor = s.lr_factor});
-      chunks += (p.count() + cuda::kAdamWChunk - 1) / cuda::kAdamWChunk;
-    }
-    if (table.empty()) return;
-    const Tensor entries = ctx.workspace({int64_t(table.size() * sizeof(table[0]))}, Dtype::U8);
-    upload(table.data(), entries);
     const auto correction = [&](float beta) { return float(1.0 / (1.0 - std::pow(double(beta), double(steps_)))); };
     const float beta1 = float(o.beta1), beta2 = float(o.beta2);
     const cuda::AdamW call{.table = reinterpret_cast<const cuda::AdamWEntry*>(entries.as<uint8_t>()),

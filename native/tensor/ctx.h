@@ -20,8 +20,9 @@ struct Ctx {
 
   // True when ops should only account for memory.
   bool meta() const { return pool->device() == Device::Meta; }
-  // True when tensors are on the CUDA device: an op then launches its kernels (ops/dispatch.h).
-  bool cuda() const { return kCudaBuilt && pool->device() == Device::Cuda; }
+  // True when tensors are on the CUDA device, or on META in its stead: an op then takes the memory that its kernels
+  // need and launches them (tensor/dispatch.h).
+  bool cuda() const { return pool->ops_device() == Device::Cuda; }
   void check_abort() const {
     if (aborted && aborted->load(std::memory_order_relaxed)) throw Aborted();
   }

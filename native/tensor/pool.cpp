@@ -15,19 +15,25 @@ constexpr int64_t kSlack = int64_t{64} << 20;  // small models keep every block,
 
 }  // namespace
 
-Pool::Pool(Device device, bool keeps) : device_(device), keeps_(keeps) {
+Pool::Pool(Device device, Device counts_for) : device_(device), counts_for_(counts_for) {
   if (device == Device::Cuda) device::require();
 }
 
+Pool::Pool(std::shared_ptr<Pool> parent)
+    : device_(parent->device_), counts_for_(parent->counts_for_), parent_(std::move(parent)) {}
+
 Pool::~Pool() { trim(); }
 
-// From the system; nullptr when there is none left.
+// From the system; nullptr when there is none left, and on META.
 void* Pool::take(size_t size) const {
+  if (parent_) return parent_->allocate(size, Purpose::Workspace);
+  if (device_ == Device::Meta) return nullptr;
   return device_ == Device::Cuda ? device::allocate(size) : std::aligned_alloc(64, size);
 }
 
-void Pool::give_back(void* block) const {
-  if (device_ == Device::Cuda) device::release(block);
+void Pool::give_back(void* block, size_t size) const {
+  if (parent_) parent_->release(block, size, Purpose::Workspace);
+  else if (device_ == Device::Cuda) device::release(block);
   else std::free(block);
 }
 
@@ -58,7 +64,7 @@ void* Pool::allocate(size_t bytes, Purpose purpose) {
     blocks.pop_back();
   } else {
     make_way(size);
-    if (device_ != Device::Meta) block = take(size);
+    block = take(size);
     if (device_ != Device::Meta && !block) {
       report_.live[int(purpose)] -= int64_t(size);
       report_.total -= int64_t(size);
@@ -77,7 +83,7 @@ void* Pool::allocate(size_t bytes, Purpose purpose) {
 
 // Frees kept blocks, largest first, until a new one of this size is within the bound.
 void Pool::make_way(size_t size) {
-  if (keeps_) return;
+  if (parent_) return;
   auto bin = free_.end();
   while (report_.reserved + int64_t(size) > highest_ + kSlack && bin != free_.begin()) {
     auto& blocks = std::prev(bin)->second;
@@ -85,7 +91,7 @@ void Pool::make_way(size_t size) {
       --bin;
       continue;
     }
-    give_back(blocks.back());
+    give_back(blocks.back(), std::prev(bin)->first);
     blocks.pop_back();
     report_.reserved -= int64_t(std::prev(bin)->first);
   }
@@ -114,7 +120,7 @@ void Pool::reset_peak() {
 void Pool::trim() {
   std::lock_guard lock(mutex_);
   for (auto& [size, blocks] : free_) {
-    for (void* block : blocks) give_back(block);
+    for (void* block : blocks) give_back(block, size);
     report_.reserved -= int64_t(size * blocks.size());
   }
   free_.clear();

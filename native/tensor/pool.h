@@ -1,7 +1,7 @@
 // Memory of a device. A pool hands out 64-byte aligned blocks, keeps freed ones for reuse, and counts live bytes by
 // purpose. The process never holds more than the highest number of live bytes so far, plus a little: blocks kept for
-// reuse make way. On the META device it goes through the same motions without touching memory, so what a run needs is
-// known before it.
+// reuse make way. On the META device it goes through the same motions without touching memory, so what a run on the CPU
+// or on CUDA needs is known before it.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -29,14 +29,18 @@ struct MemoryReport {
 
 class Pool {
  public:
-  // Throws when CUDA is asked for and not there. With `keeps` no block goes back to the system before the pool does, as
+  // Throws when CUDA is asked for and not there. META counts what ops take on the device `counts_for`.
+  explicit Pool(Device device, Device counts_for = Device::Cpu);
+  // A part of another pool, which counts its blocks as workspace. They stay until this pool is trimmed or goes, as
   // recorded graphs need it.
-  explicit Pool(Device device, bool keeps = false);
+  explicit Pool(std::shared_ptr<Pool> parent);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
   Device device() const { return device_; }
+  // Whose kernels ops use, or stand for on META: Cpu or Cuda.
+  Device ops_device() const { return device_ == Device::Meta ? counts_for_ : device_; }
   // Contents are undefined (NaN bytes in builds with RFT_POISON). nullptr on META.
   void* allocate(size_t bytes, Purpose purpose);
   void release(void* block, size_t bytes, Purpose purpose);
@@ -48,10 +52,10 @@ class Pool {
  private:
   static size_t rounded(size_t bytes, Purpose purpose);
   void* take(size_t size) const;
-  void give_back(void* block) const;
+  void give_back(void* block, size_t size) const;
   void make_way(size_t size);
-  Device device_;
-  bool keeps_;
+  Device device_, counts_for_;
+  std::shared_ptr<Pool> parent_;
   mutable std::mutex mutex_;
   std::map<size_t, std::vector<void*>> free_;
   int64_t highest_ = 0;  // total of all time

@@ -74,7 +74,7 @@ void* Tensor::data(Dtype wanted, Device where) const {
 }
 
 void Tensor::zero() const {
-  if (on_cuda()) device::fill(raw(), 0, bytes());
+  if (device() == Device::Cuda) device::fill(raw(), 0, bytes());
   else if (raw()) std::memset(raw(), 0, bytes());
 }
 

@@ -52,7 +52,8 @@ class Tensor {
   Purpose purpose() const { return body_->purpose; }         // slots too
 
   Device device() const { return body_->block->pool->device(); }
-  bool on_cuda() const { return has_memory() && device() == Device::Cuda; }
+  // On the CUDA device, or on META in its stead.
+  bool on_cuda() const { return has_memory() && pool()->ops_device() == Device::Cuda; }
 
   // Host memory, nullptr on META. The element type is checked.
   float* f32() const { return static_cast<float*>(data(Dtype::F32, Device::Cpu)); }

@@ -2,7 +2,9 @@
 import os from 'node:os'
 import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
+import { InputError } from '../core/errors.ts'
 import { styleFor } from '../metrics/style.ts'
+import type { OpsDevice } from '../native/types.ts'
 import { type GpuName, gpuMemory } from '../plan/devices.ts'
 import type { PromptShape } from '../plan/prompts.ts'
 import { assign, collect, oneOf, wholeNumber } from './options.ts'
@@ -44,7 +46,7 @@ Examples:
   rft plan train.yaml --device h200 --set model.recompute=true
   rft plan models/Qwen2.5-VL-3B-Instruct --prompt-tokens 3000 --image 1280x960 --group-size 8
 
-One whole step runs without touching memory: the longest prompts of the data, every completion as long as allowed.
+One whole step runs without touching memory, as it would on the device of the run; --device means CUDA, so bf16 unless\nmodel.dtype says f32: the longest prompts of the data, every completion as long as allowed.
 No weights are needed, config.json is enough. The memory of Node itself (rows, decoded images) comes on top.
 Ends with 1 when the run does not fit.`,
     )
@@ -60,9 +62,7 @@ async function runPlan(path: string, flags: PlanFlags, context: Context): Promis
   const { config, model } = await openSubject(path, overrides(flags))
   const source = await openPlanSource(config, { model, prompt: promptShape(flags, config.data.maxPromptTokens) })
   const plan = await planStep(config, source)
-  const place: Place = flags.device
-    ? { name: flags.device, capacity: gpuMemory[flags.device], free: null }
-    : thisMachine()
+  const place = await placeOf(flags.device, plan.model.device)
   const fits = plan.reserved <= place.capacity
   const remedies = fits && !flags.remedies ? null : await findRemedies(config, source, plan)
   if (!fits) context.exitCode = 1
@@ -81,6 +81,7 @@ async function runPlan(path: string, flags: PlanFlags, context: Context): Promis
 function overrides(flags: PlanFlags): string[] {
   return [
     ...(flags.set ?? []),
+    ...assign('device', flags.device && 'cuda'),
     ...assign('rollout.groupSize', flags.groupSize),
     ...assign('rollout.promptsPerStep', flags.promptsPerStep),
     ...assign('rollout.maxNewTokens', flags.maxNewTokens),
@@ -91,6 +92,16 @@ function overrides(flags: PlanFlags): string[] {
 function promptShape({ promptTokens, image }: PlanFlags, longest: number): PromptShape | undefined {
   if (promptTokens === undefined && image === undefined) return undefined
   return { tokens: promptTokens ?? longest, images: image ?? [] }
+}
+
+/** The named GPU, or this machine's device of the run. @throws InputError for a run on CUDA where there is none. */
+async function placeOf(gpu: GpuName | undefined, device: OpsDevice): Promise<Place> {
+  if (gpu) return { name: gpu, capacity: gpuMemory[gpu], free: null }
+  if (device === 'cpu') return thisMachine()
+  const { native } = await import('../native/binding.ts')
+  const found = native().info().cuda.devices[0]
+  if (!found) throw new InputError('device', 'cpu, or a GPU named by --device', 'cuda', 'This machine has no GPU')
+  return { name: found.name, capacity: found.totalMemory, free: null }
 }
 
 function thisMachine(): Place {

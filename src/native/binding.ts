@@ -23,6 +23,7 @@ import type {
   MemoryState,
   ModelSpec,
   NativeInfo,
+  OpsDevice,
   OptimizerStepInput,
   OptimizerStepOutput,
   Pack,
@@ -104,7 +105,7 @@ export interface NativeOptimizer {
 }
 
 export interface NativeModule {
-  Model: new (spec: ModelSpec, device: DeviceName, dtype: DtypeName) => NativeModel
+  Model: new (spec: ModelSpec, device: DeviceName, dtype: DtypeName, countsFor: OpsDevice) => NativeModel
   Optimizer: new (model: NativeModel, options: AdamWOptions) => NativeOptimizer
   info(): NativeInfo
   setThreads(threads: number): void

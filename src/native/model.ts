@@ -16,6 +16,7 @@ import type {
   MemoryReport,
   MemoryState,
   ModelSpec,
+  OpsDevice,
   Pack,
   ParameterInfo,
   ScoreOptions,
@@ -29,6 +30,13 @@ const passesPerStep = 2 ** 20
 
 export interface Abortable {
   signal?: AbortSignal
+}
+
+/** Where a model lives and how it is stored. */
+export interface ModelPlace {
+  device?: DeviceName
+  dtype?: DtypeName
+  countsFor?: OpsDevice
 }
 
 /**
@@ -50,12 +58,16 @@ export class Model implements Disposable {
   }
 
   /**
-   * Allocates the parameters; their values are undefined until `load` or `initRandom`. `meta` only counts bytes.
+   * Allocates the parameters; their values are undefined until `load` or `initRandom`. `meta` only counts bytes: those
+   * that the device `countsFor` (cpu) would take, which need not be there.
    *
    * @throws Error `cuda: unavailable, <why>` when CUDA is asked for and not there.
    */
-  static async create(spec: ModelSpec, options: { device?: DeviceName; dtype?: DtypeName } = {}): Promise<Model> {
-    return new Model(spec, new (native().Model)(spec, options.device ?? 'cpu', options.dtype ?? 'f32'))
+  static async create(
+    spec: ModelSpec,
+    { device = 'cpu', dtype = 'f32', countsFor = 'cpu' }: ModelPlace = {},
+  ): Promise<Model> {
+    return new Model(spec, new (native().Model)(spec, device, dtype, countsFor))
   }
 
   parameters(): ParameterInfo[] {

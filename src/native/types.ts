@@ -7,8 +7,11 @@
 
 import type { FinishReason } from '../core/types.ts'
 
-export type DeviceName = 'cpu' | 'cuda' | 'meta'
-/** How weights and activations are stored. Sums are fp32 and so are gradients of weights; `bf16` is for CUDA (and META, to count it). */
+/** Where ops run. */
+export type OpsDevice = 'cpu' | 'cuda'
+/** `meta` only counts the bytes that one of the others would take. */
+export type DeviceName = OpsDevice | 'meta'
+/** How weights and activations are stored. Sums are fp32 and so are gradients of weights; `bf16` is for CUDA (and META that counts for it). */
 export type DtypeName = 'f32' | 'bf16'
 export type StorageDtype = 'F32' | 'BF16' | 'F16'
 

@@ -1,4 +1,4 @@
-/** Memory of well-known GPUs: what nvidia-smi shows as the total. */
+/** Memory of well-known GPUs that rft runs on: what nvidia-smi shows as the total. */
 
 const MIB = 2 ** 20
 
@@ -16,7 +16,6 @@ export const gpuMemory = {
   rtx5090: 32_607 * MIB,
   rtx4090: 24_564 * MIB,
   rtx3090: 24_576 * MIB,
-  t4: 15_360 * MIB,
 } as const
 
 export type GpuName = keyof typeof gpuMemory

@@ -3,7 +3,7 @@
 import { openConfig, withoutLanguageHead } from '../checkpoint/hf_folder.ts'
 import type { Config } from '../config/schema.ts'
 import type { Prompt } from '../core/types.ts'
-import { Model } from '../native/model.ts'
+import { Model, type ModelPlace } from '../native/model.ts'
 import { packGroups } from '../rollout/pack.ts'
 import { extend } from '../trainer/continuations.ts'
 import { kindOf, usesHead } from '../trainer/learned_reward.ts'
@@ -16,14 +16,14 @@ export interface PlannedReward {
 }
 
 /** @throws InputError for a folder without a config.json that is known here. */
-export async function openPlannedRewards({ rewards, algorithm }: Config): Promise<PlannedReward[]> {
+export async function openPlannedRewards({ rewards, algorithm }: Config, place: ModelPlace): Promise<PlannedReward[]> {
   const out: PlannedReward[] = []
   if (algorithm.trainer === 'sft') return out
   for (const reward of rewards) {
     if (!('path' in reward)) continue
     const { config, spec } = await openConfig(reward.path)
     const hasHead = usesHead(kindOf(reward.kind, config))
-    out.push({ model: await Model.create(hasHead ? withoutLanguageHead(spec) : spec, { device: 'meta' }), hasHead })
+    out.push({ model: await Model.create(hasHead ? withoutLanguageHead(spec) : spec, place), hasHead })
   }
   return out
 }

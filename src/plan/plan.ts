@@ -1,6 +1,10 @@
 /**
  * Memory known before a run starts: one whole step through the trainer's own code, on models that only count bytes.
  *
+ * Bytes are those of the device that `device` of the configuration names, which need not be there: on CUDA they include
+ * the workspaces of its kernels, cublasLt's and the decode graph's. Not counted are the CUDA context and what kernels of
+ * the CPU keep for themselves, some per cent.
+ *
  * What is planned is the most demanding step of a run that has been going for a while: the longest prompts of the data,
  * every completion as long as allowed and none left out of the update, gradients and optimizer state in place, kept
  * image features at their bound.
@@ -12,15 +16,16 @@ import type { Config } from '../config/schema.ts'
 import type { Prompt } from '../core/types.ts'
 import { parameterCount, visualTokens } from '../models/index.ts'
 import { native } from '../native/binding.ts'
-import { Model } from '../native/model.ts'
+import { Model, type ModelPlace } from '../native/model.ts'
 import { Optimizer } from '../native/optimizer.ts'
+import type { DtypeName, OpsDevice } from '../native/types.ts'
 import type { CollectOptions } from '../rollout/collect.ts'
 import type { RewardRunner } from '../rollout/reward_runner.ts'
 import { Controllers } from '../trainer/controllers.ts'
 import { EVALUATED_AT_ONCE, evaluate } from '../trainer/evaluate.ts'
 import { freeze } from '../trainer/open.ts'
 import { prepareCritic } from '../trainer/open_critic.ts'
-import { freezeBase, withAdapters } from '../trainer/open_model.ts'
+import { dtypeOf, freezeBase, opsDevice, withAdapters } from '../trainer/open_model.ts'
 import { type Example, sftStep } from '../trainer/sft.ts'
 import { rlStep } from '../trainer/step.ts'
 import { judgePlanned, openPlannedRewards, type PlannedReward } from './learned.ts'
@@ -49,7 +54,7 @@ export interface PlannedStep {
 
 /** Bytes throughout. The memory of Node itself (datasets, decoded pixels) is not part of it. */
 export interface Plan {
-  model: { family: string; parameters: number; trained: number; dtype: 'f32' }
+  model: { family: string; parameters: number; trained: number; device: OpsDevice; dtype: DtypeName }
   step: PlannedStep
   phases: [PhaseName, PhaseMemory][]
   /** The phase that needs most. */
@@ -98,12 +103,15 @@ export async function planStep(config: Config, source: PlanSource): Promise<Plan
   const { family } = source.model
   const spec = withAdapters(source.model, config.lora)
   native().setThreads(config.threads)
+  const device = opsDevice(config.device)
+  const dtype = dtypeOf(config.model.dtype, device)
+  const counted: ModelPlace = { device: 'meta', dtype, countsFor: device }
   const critic = config.algorithm.trainer === 'ppo' ? config.algorithm.critic.backbone : null
-  const policy = await Model.create({ ...spec, valueHead: critic === 'shared' }, { device: 'meta' })
-  const ownCritic = critic === 'own' ? await Model.create({ ...spec, valueHead: true }, { device: 'meta' }) : null
+  const policy = await Model.create({ ...spec, valueHead: critic === 'shared' }, counted)
+  const ownCritic = critic === 'own' ? await Model.create({ ...spec, valueHead: true }, counted) : null
   const ownReference = needsReference(config.algorithm) && !config.lora
-  const reference = ownReference ? await Model.create(source.model.spec, { device: 'meta' }) : null
-  const learned = await openPlannedRewards(config)
+  const reference = ownReference ? await Model.create(source.model.spec, counted) : null
+  const learned = await openPlannedRewards(config, counted)
   try {
     await freezeBase(policy)
     await freeze(policy, config.model.freeze)
@@ -111,11 +119,17 @@ export async function planStep(config: Config, source: PlanSource): Promise<Plan
     const models = learned.map(({ model }) => model)
     const meter = new Meter(policy, reference, true, ownCritic, models)
     await runStep(config, { policy, critic: ownCritic, learned }, meter, examples, evaluated)
-    const phases = addImageCache(meter.result(), await cachedFeatures(config, source, examples, policy, reference))
+    const phases = addImageCache(
+      meter.result(),
+      await cachedFeatures(config, source, examples, { policy, reference, dtype }),
+    )
     const cache = phases[0]?.[1].imageCache ?? 0
     const [phase, memory] = phases.reduce((most, next) => (next[1].total > most[1].total ? next : most))
     return {
-      model: { family: family.name, parameters: parameterCount(spec), trained: trainedCount(policy), dtype: 'f32' },
+      model: {
+        ...{ family: family.name, parameters: parameterCount(spec), trained: trainedCount(policy) },
+        ...{ device, dtype },
+      },
       step: describe(config, source, examples),
       ...{ phases, peak: { phase, ...memory }, reserved: meter.reserved() + cache },
       checkpoint: checkpointSize(config, source, trainedCount(policy)),
@@ -152,7 +166,7 @@ async function runStep(
     const { maxNewTokens, temperature, topK, topP, minP, weights } = config.rollout
     const sampling: Omit<CollectOptions, 'step' | 'samples'> = {
       ...{ maxNewTokens, temperature, topK, topP, minP, weights, seed: 0, merge: policy.spec.vision?.merge ?? 1 },
-      ...{ stopTokens: new Int32Array(0), forbiddenTokens: new Int32Array(0), decode: () => '' },
+      ...{ stopTokens: new Int32Array(0), forbiddenTokens: Int32Array.of(0), decode: () => '' },
     }
     const context = {
       methods: null,
@@ -209,12 +223,11 @@ async function cachedFeatures(
   config: Config,
   { model, training, evaluation }: PlanSource,
   examples: Example[],
-  policy: Model,
-  reference: Model | null,
+  { policy, reference, dtype }: { policy: Model; reference: Model | null; dtype: DtypeName },
 ): Promise<number> {
   const { vision } = model.spec
   if (!vision) return 0
-  const bytes = 4 * vision.outHidden
+  const bytes = (dtype === 'bf16' ? 2 : 4) * vision.outHidden
   const own = distinctImages(examples).reduce((sum, { grid }) => sum + bytes * visualTokens(grid, vision.merge), 0)
   const all = ((await training.features(config)) + ((await evaluation?.features(config)) ?? 0)) * bytes
   const frozen = !policy.parameters().some(({ name, trainable }) => trainable && name.startsWith('vision.'))

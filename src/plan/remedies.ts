@@ -64,7 +64,7 @@ async function tryOut(config: Config, source: PlanSource, changes: readonly Chan
 const show = ({ key, value }: Change) => `${key}=${JSON.stringify(value)}`
 
 /** Changes that make sense for this run. */
-function changesFor(config: Config, { step }: Plan): Change[] {
+function changesFor(config: Config, { step, model: planned }: Plan): Change[] {
   const { algorithm, model, rollout, train, data } = config
   const half = (value: number) => Math.ceil(value / 2)
   const grpo = step.trainer !== 'sft'
@@ -77,7 +77,7 @@ function changesFor(config: Config, { step }: Plan): Change[] {
       rollout.promptsPerStep > 1 &&
       set('rollout', 'promptsPerStep', half(rollout.promptsPerStep)),
     grpo && rollout.maxNewTokens > 1 && set('rollout', 'maxNewTokens', half(rollout.maxNewTokens)),
-    grpo && rollout.weights === 'fp32' && set('rollout', 'weights', 'bf16'),
+    grpo && planned.device === 'cpu' && rollout.weights === 'fp32' && set('rollout', 'weights', 'bf16'),
     !grpo && train.batchSize > 1 && set('train', 'batchSize', half(train.batchSize)),
     step.images.count > 0 &&
       half(step.images.pixels) >= (data.minPixels ?? 1) &&

@@ -28,7 +28,7 @@ export async function openCritic(policy: Model, config: Config): Promise<OpenCri
       companion: { name: 'critic', model: only(policy, (name) => name.startsWith('value_head.')) },
       [Symbol.dispose]: () => {},
     }
-  const opened = await openModel(model.path, { ...config, ...config.data, valueHead: true })
+  const opened = await openModel(model.path, { ...config, ...config.data, dtype: model.dtype, valueHead: true })
   try {
     await prepareCritic(opened.model, model.freeze)
     const noDecay = opened.model.parameters().flatMap(({ name }) => (matches(name, settings.noDecay) ? [name] : []))

@@ -6,7 +6,7 @@ import type { Prompt, Row } from '../core/types.ts'
 import { type LoraSettings, loraSpec, moduleLayout } from '../models/index.ts'
 import { native } from '../native/binding.ts'
 import { Model } from '../native/model.ts'
-import type { DeviceName, DtypeName, GenerateOptions, ModelSpec, RolloutWeights } from '../native/types.ts'
+import type { DtypeName, GenerateOptions, ModelSpec, OpsDevice, RolloutWeights } from '../native/types.ts'
 import {
   type ChangeImage,
   ChatTemplate,
@@ -24,7 +24,7 @@ import {
 } from '../vision/index.ts'
 
 export interface OpenModelOptions {
-  device?: 'auto' | 'cpu' | 'cuda'
+  device?: 'auto' | OpsDevice
   /** Number format of weights and activations; auto = bf16 on CUDA, f32 on the CPU. */
   dtype?: 'auto' | DtypeName
   /** 0 = all cores. */
@@ -91,7 +91,7 @@ export async function openModel(dir: string, options: OpenModelOptions = {}): Pr
   const { vocab } = checkpoint.spec.decoder
   const { tokenizer, vision } = context
   const forbidden = Array.from({ length: vocab }, (_, id) => id).filter((id) => tokenizer.token(id) === undefined)
-  const device = deviceOf(options.device ?? 'auto')
+  const device = opsDevice(options.device ?? 'auto')
   native().setThreads(options.threads ?? 0)
   const spec = options.valueHead ? { ...checkpoint.spec, valueHead: true } : checkpoint.spec
   const model = await Model.create(spec, { device, dtype: dtypeOf(options.dtype ?? 'auto', device) })
@@ -177,12 +177,14 @@ export function imageLimits({ maxImagePixels }: OpenModelOptions): ImageLimits {
   return { ...defaultImageLimits, maxPixels: maxImagePixels ?? defaultImageLimits.maxPixels }
 }
 
-function dtypeOf(name: 'auto' | DtypeName, device: DeviceName): DtypeName {
+/** What `model.dtype` means on a device. */
+export function dtypeOf(name: 'auto' | DtypeName, device: OpsDevice): DtypeName {
   if (name !== 'auto') return name
   return device === 'cuda' ? 'bf16' : 'f32'
 }
 
-function deviceOf(name: 'auto' | 'cpu' | 'cuda'): DeviceName {
+/** What `device` means on this machine. */
+export function opsDevice(name: 'auto' | OpsDevice): OpsDevice {
   if (name !== 'auto') return name
   return native().info().cuda.available ? 'cuda' : 'cpu'
 }

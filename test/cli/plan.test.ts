@@ -20,16 +20,18 @@ beforeAll(() => {
 afterAll(() => rmSync(dir, { recursive: true }))
 
 it('shows parts, phases, bars and that a small model fits', async () => {
-  const { code, stdout } = await rft(['plan', model, '--prompt-tokens', '60', '--image', '84x84', '--device', 't4'])
+  const { code, stdout } = await rft(['plan', model, '--prompt-tokens', '60', '--image', '84x84', '--device', 'l4'])
   expect(code).toBe(0)
-  expect(stdout).toMatch(/^model {3}qwen2_5_vl, [\d,]+ parameters, all trained; all in 32-bit floats/)
+  expect(stdout).toMatch(
+    /^model {3}qwen2_5_vl, [\d,]+ parameters, all trained; weights and activations in bf16, .+, on CUDA$/m,
+  )
   expect(stdout).toContain('grpo, 16 prompts x 8 completions of up to 256 tokens')
   expect(stdout).toContain('up to 60 tokens (as given), 16 images of up to 7,056 pixels')
   expect(stdout).toMatch(/^ +rollout +update +optimizer {2}at the peak \(update\)$/m)
   for (const row of ['weights', 'gradients', 'optimizer state', 'activations', 'vision tower', 'KV cache', 'workspace'])
     expect(stdout).toMatch(new RegExp(`^${row} .*\\d %`, 'm'))
   expect(stdout).toMatch(/\d+ % █+/)
-  expect(stdout).toMatch(/\nt4 has 15 GiB: fits\n.+today's engine.+\n$/)
+  expect(stdout).toMatch(/\nl4 has 22\.5 GiB: fits\nThe CUDA context takes .+\n$/)
 })
 
 it('says by how much a large model does not fit, and what would help', async () => {
@@ -48,6 +50,7 @@ it('gives the same as JSON, in bytes, for this machine', async () => {
   expect(code).toBe(0)
   const plan = JSON.parse(stdout)
   expect(plan).toMatchObject({ place: { name: 'this machine' }, fits: true, remedies: null })
+  expect(plan.model).toMatchObject({ device: 'cpu', dtype: 'f32' })
   expect(plan.peak.total).toBe(plan.phases[plan.peak.phase].total)
   const { total, ...parts } = plan.phases.update as Record<string, number>
   expect(Object.values(parts).reduce((a, b) => a + b, 0)).toBe(total)

@@ -109,10 +109,10 @@ inline std::string check_subsets(const Case& c, const Result& all, RunOptions op
 
 // The META run allocates what the real run allocates.
 inline std::string check_meta(const Case& c, const Result& real, const RunOptions& options) {
-  const Result meta = run_case(c, std::make_shared<Pool>(Device::Meta), options);
+  const Result meta = run_case(c, std::make_shared<Pool>(Device::Meta, run_device), options);
   if (meta.memory.peak != real.memory.peak)
-    return concat("peak ", meta.memory.peak, " bytes, on the CPU ", real.memory.peak);
-  return meta.memory.at_peak == real.memory.at_peak ? "" : "the peak is made up of other purposes than on the CPU";
+    return concat("peak ", meta.memory.peak, " bytes, on the device ", real.memory.peak);
+  return meta.memory.at_peak == real.memory.at_peak ? "" : "the peak is made up of other purposes than on the device";
 }
 
 // What stays alive when only the tape is left.

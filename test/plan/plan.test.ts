@@ -99,6 +99,8 @@ describe('a plan', () => {
     expect(again.get('update')!.total).toBeLessThan(base.get('update')!.total)
     const frozen = await of({ model: { path: join(dir, 'model'), freeze: ['vision'] } })
     expect(frozen.get('update')!.optimizer).toBeLessThan(base.get('update')!.optimizer)
+    const both = await of({ model: { path: join(dir, 'model'), freeze: ['vision'], recompute: true } })
+    expect(both.get('update')!.images).toBe(frozen.get('update')!.images) // no backward pass through a frozen tower
   })
 
   it('counts evaluation, and image features kept from other steps', async () => {
@@ -111,6 +113,15 @@ describe('a plan', () => {
     )
     const [features, others] = [9 * 32 * 4, PROMPTS + 2 - 2] // 84 x 84 pixels: 9 merged patches, 32 wide
     expect(frozen.peak.imageCache).toBe(others * features)
+  })
+
+  it('counts the workspace of cublasLt in the backward passes of a run on CUDA', async () => {
+    const cublasLt = 32 * 2 ** 20
+    const { phases } = await planRun(tiny({ device: 'cuda' }))
+    const workspace = Object.fromEntries(phases.map(([name, memory]) => [name, memory.workspace]))
+    expect(workspace.rollout).toBeLessThan(cublasLt)
+    expect(workspace.update).toBeGreaterThanOrEqual(cublasLt)
+    expect(workspace.optimizer).toBeGreaterThanOrEqual(cublasLt) // the vision tower's
   })
 
   it('takes sizes from the limits when there are no data', async () => {
@@ -203,6 +214,21 @@ describe('public models without weights', () => {
       0.05,
     )
     expect(plan.step.images).toEqual({ count: 16, pixels: 1148 * 840 })
+  })
+
+  it.each(Object.entries(models))('Qwen2.5-VL-%s on CUDA', async (name, [json, parameters]) => {
+    const file = join(dir, `cuda-${name}.json`)
+    writeFileSync(file, JSON.stringify(json))
+    const settings = ['device=cuda', 'model.freeze=["vision"]', 'model.recompute=true']
+    const { config, model } = await openSubject(file, settings)
+    const plan = await planRun(config, { model, prompt: { tokens: 3000, images: [{ width: 1280, height: 960 }] } })
+    const update = new Map(plan.phases).get('update')!
+    const { trained } = plan.model
+    expect(plan.model).toMatchObject({ device: 'cuda', dtype: 'bf16' })
+    const near = (bytes: number, wanted: number) => expect(apart(bytes, wanted)).toBeLessThan(1e-4)
+    near(update.weights, 2 * parameters)
+    near(update.gradients, 4 * trained)
+    near(update.optimizer, 12 * trained) // moments, and the fp32 weights that are updated
   })
 
   it('a config.json by itself, and things that are none', async () => {

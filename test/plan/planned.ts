@@ -1,15 +1,16 @@
 /** Real steps whose memory is measured the way a plan reports it. */
-import { openCheckpoint } from '../../src/checkpoint/hf_folder.ts'
+import { needsReference } from '../../src/config/algorithm.ts'
 import type { Config } from '../../src/config/schema.ts'
 import type { Prompt } from '../../src/core/types.ts'
 import { loadRows } from '../../src/data/index.ts'
-import { Model } from '../../src/native/model.ts'
+import type { Model } from '../../src/native/model.ts'
 import { Optimizer } from '../../src/native/optimizer.ts'
 import { Meter, type PhaseMemory, type PhaseName } from '../../src/plan/meter.ts'
 import type { RewardRunner } from '../../src/rollout/reward_runner.ts'
 import { Controllers } from '../../src/trainer/controllers.ts'
 import { freeze, targetOf } from '../../src/trainer/open.ts'
-import { openModel } from '../../src/trainer/open_model.ts'
+import { openCritic } from '../../src/trainer/open_critic.ts'
+import { freezeBase, openModel } from '../../src/trainer/open_model.ts'
 import { sftStep } from '../../src/trainer/sft.ts'
 import { rlStep } from '../../src/trainer/step.ts'
 
@@ -31,25 +32,32 @@ export interface Measured {
 
 /** Two steps on the real engine over the first rows of the data, with completions that never end early. */
 export async function measure(config: Config): Promise<Measured> {
-  const policy = await openModel(config.model.path, { ...config, ...config.data })
-  const reference = config.algorithm.kl.coef > 0 ? await Model.create(policy.model.spec) : null
-  await reference?.load((await openCheckpoint(config.model.path)).sources)
+  const { algorithm, lora } = config
+  const opening = { ...config, ...config.data, dtype: config.model.dtype }
+  const sharedCritic = algorithm.trainer === 'ppo' && algorithm.critic.backbone === 'shared'
+  const policy = await openModel(config.model.path, { ...opening, valueHead: sharedCritic })
+  const reference =
+    needsReference(algorithm) && !lora ? (await openModel(config.model.path, { ...opening, lora: null })).model : null
+  await freezeBase(policy.model)
   await freeze(policy.model, config.model.freeze)
+  const critic = await openCritic(policy.model, config)
+  const ownCritic = critic && !sharedCritic ? (critic.critic.model as Model) : null
   const optimizer = await Optimizer.create(policy.model, { ...config.optimizer, noDecay: [] })
   const rows = await loadRows(config.data.train, config.data)
-  const meter = new Meter(policy.model, reference, false)
+  const meter = new Meter(policy.model, reference, false, ownCritic)
   const sampling = {
     ...policy.generateOptions({ ...config.rollout, seed: config.seed }),
     ...{ stopTokens: new Int32Array(0), merge: policy.merge, decode: () => '' },
   }
   const context = {
     methods: null,
-    critic: null,
+    critic: critic && meter.criticOf(critic.critic.optimizer as Optimizer | null),
     controllers: new Controllers(config, { klCoef: null, entropyCoef: null, lastEntropy: null }),
     ...{ config, rewards, sampling, merge: policy.merge },
     ...{ policy: meter.policyFor('rollout'), optimizer: meter.optimizerOf(optimizer), reference: meter.scorer(config) },
   }
   await policy.model.zeroGrad() // as after the first step of a run
+  await ownCritic?.zeroGrad()
   for (let step = 0; step < 2; step++) {
     const prompts: Prompt[] = []
     for (const row of rows) prompts.push(await policy.toPrompt(row))
@@ -65,6 +73,7 @@ export async function measure(config: Config): Promise<Measured> {
   const phases = new Map(meter.result())
   const out = { phases, peak: Math.max(...[...phases.values()].map(({ total }) => total)), reserved: meter.reserved() }
   optimizer.dispose()
+  critic?.[Symbol.dispose]()
   reference?.dispose()
   policy.dispose()
   return out

@@ -101,11 +101,11 @@ void ceilings(Bench& b) {
   const int64_t n = b.size(8192, 64);
   const Tensor x = b.random({n, n}, Dtype::BF16), w = b.random({n, n}, Dtype::BF16);
   cuda::on_stream([&](auto stream) {  // by cublasLt when it is there
-    const Tensor y = b.random({n, n}, Dtype::BF16);
+    const Tensor y = b.random({n, n}, Dtype::BF16), workspace = cuda::gradient_workspace(b.ctx(), Dtype::BF16);
     b.time("gemm 8192", concat(n, "^3 by ", cuda::gradient_kernels()), Dtype::BF16,
            2.0 * double(n) * double(n) * double(n), 6.0 * double(n) * double(n), [&] {
              cuda::gradient_product({cuda::Form::NN, n, n, n, n, n, n}, x.as<simt::bf16>(), w.as<simt::bf16>(),
-                                    y.as<simt::bf16>(), stream);
+                                    y.as<simt::bf16>(), workspace, stream);
            });
   });
 }

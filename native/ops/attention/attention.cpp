@@ -69,12 +69,11 @@ std::shared_ptr<const Planned> plan(Ctx& ctx, Segments::State& segments, const c
   auto out = std::make_shared<Planned>();
   out->plan =
       attention_detail::make_plan(s.query_rows, s.key_rows, segments.list, s.heads, s.kv_heads, s.head_dim, s.scale);
-  if (ctx.cuda())
-    cuda::on_stream([&](auto) {
-      out->device_plan = cuda::make_device_plan(s.query_rows, s.key_rows, segments.list, out->plan.group());
-      const std::vector<int32_t> words = out->device_plan.words();
-      out->device_words = ctx.from(words.data(), {int64_t(words.size())});
-    });
+  if (ctx.cuda()) {
+    out->device_plan = cuda::make_device_plan(s.query_rows, s.key_rows, segments.list, out->plan.group());
+    const std::vector<int32_t> words = out->device_plan.words();
+    out->device_words = ctx.from(words.data(), {int64_t(words.size())});
+  }
   segments.pool = ctx.pool;
   segments.planned = out;
   return out;

@@ -19,11 +19,6 @@ std::vector<DecodeTile> decode_tiles(const std::vector<DecodeGroup>& groups, int
   return tiles;
 }
 
-size_t decode_workspace_floats(const AttentionSizes& sizes, int64_t most_keys) {
-  const int64_t chunks = (most_keys + kChunkKeys - 1) / kChunkKeys;
-  return size_t(sizes.query_rows * sizes.heads * chunks * (sizes.head_dim + 2));
-}
-
 namespace {
 
 template <class T, int D, int Warps>

@@ -78,7 +78,10 @@ struct DecodeTile {
 std::vector<DecodeTile> decode_tiles(const std::vector<DecodeGroup>& groups, int group);
 
 // Of the largest call: most_keys is at least prompt_len + own_len of every sequence.
-size_t decode_workspace_floats(const AttentionSizes& sizes, int64_t most_keys);
+constexpr int64_t decode_workspace_floats(const AttentionSizes& sizes, int64_t most_keys) {
+  const int64_t chunks = (most_keys + kChunkKeys - 1) / kChunkKeys;
+  return sizes.query_rows * sizes.heads * chunks * (sizes.head_dim + 2);
+}
 
 // Everything but the counts is in device memory, so a captured graph serves later steps: only own_len and the caches
 // change. `tiles` stay valid while groups do.

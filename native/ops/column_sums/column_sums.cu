@@ -15,7 +15,6 @@ void run(const ColumnSums<T>& a, Stream stream) {
 
 }  // namespace
 
-int64_t column_sum_blocks(int64_t rows) { return ceil_div(rows, kSummedRows); }
 void column_sums(const ColumnSums<float>& a, Stream stream) { run(a, stream); }
 void column_sums(const ColumnSums<bf16>& a, Stream stream) { run(a, stream); }
 

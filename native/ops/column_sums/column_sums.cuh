@@ -1,12 +1,10 @@
-// Two steps without atomics, in an order that the number of rows alone decides: blocks of kRows rows are summed row by
-// row, then the blocks in order.
+// Two steps without atomics, in an order that the number of rows alone decides: blocks of kSummedRows rows are summed
+// row by row, then the blocks in order.
 #pragma once
 #include "ops/column_sums/launch.h"
 #include "ops/kernel.cuh"
 
 namespace rft::cuda {
-
-constexpr int64_t kSummedRows = 64;
 
 // One thread a column, blockIdx.y a block of rows.
 template <class T>

@@ -11,10 +11,9 @@ struct SummedColumns {
   int64_t rows, C;
 };
 
-// The workspace is that of add_column_sums (ops/rows.h), so META counts it as well.
 inline void sum_columns_on_cuda(Ctx& ctx, const SummedColumns& in, const GradTarget& target) {
+  const Tensor partial = ctx.workspace({cuda::column_sum_blocks(in.rows), in.C});
   cuda::by_dtype(in.dy, [&]<class T>(T*) {
-    const Tensor partial = ctx.workspace({cuda::column_sum_blocks(in.rows), in.C});
     const bool layer = in.stats && in.stats.count() == 2 * in.rows && in.rows > 0;
     const float* stats = in.stats ? in.stats.as<float>() : nullptr;
     const cuda::ColumnSums<T> args{.dy = in.dy.as<T>(),

@@ -21,7 +21,8 @@ struct ColumnSums {
   float* grad;     // (C)
   float beta;
 };
-int64_t column_sum_blocks(int64_t rows);
+constexpr int64_t kSummedRows = 64;  // by a block
+constexpr int64_t column_sum_blocks(int64_t rows) { return (rows + kSummedRows - 1) / kSummedRows; }
 void column_sums(const ColumnSums<float>&, simt::Stream);
 void column_sums(const ColumnSums<simt::bf16>&, simt::Stream);
 

@@ -34,7 +34,6 @@ bool library_is_wanted() {
 struct Library {
   std::unique_ptr<cublaslt::Products> products;  // or why there is none:
   std::string description = "own kernels";
-  void* workspace = nullptr;
   std::mutex mutex;  // a library handle serves one thread at a time
 
   Library() {
@@ -42,11 +41,8 @@ struct Library {
     const cublaslt::Library library = cublaslt::load(cublaslt::candidates(environment));
     try {
       products = std::make_unique<cublaslt::Products>(library);
-      workspace = device::allocate(cublaslt::Products::kWorkspaceBytes);
-      if (workspace == nullptr) fail("cublasLt", "32 MiB of device memory for its workspace", "none");
       description = concat("cublasLt ", library.version, " from ", library.path);
     } catch (const Error& e) {
-      products.reset();
       description = concat("own kernels (", e.what(), ")");
       std::fprintf(stderr,
                    "rft: %s. Gradients run on rft's own matrix kernels, which should be near the library's speed on "
@@ -72,13 +68,14 @@ void forward(const Gemm& g, const simt::bf16* x, const simt::bf16* w, const simt
 }
 
 template <class Out>
-void gradient(const Gemm& g, const simt::bf16* a, const simt::bf16* b, Out* c, simt::Stream stream) {
+void gradient(const Gemm& g, const simt::bf16* a, const simt::bf16* b, Out* c, const Tensor& workspace,
+              simt::Stream stream) {
   if constexpr (kCudaBuilt) {
-    Library& l = library();
-    if (l.products != nullptr && g.m > 0 && g.n > 0 && g.k > 0) {
+    if (workspace && g.m > 0 && g.n > 0 && g.k > 0) {
+      Library& l = library();
       const std::lock_guard lock(l.mutex);
       const cublaslt::DataType out = std::is_same_v<Out, float> ? cublaslt::R_32F : cublaslt::R_16BF;
-      const cublaslt::Products::Call call{g, out, a, b, nullptr, c, l.workspace, stream};
+      const cublaslt::Products::Call call{g, out, a, b, nullptr, c, workspace.raw(), stream};
       if (cublaslt::Products::aligned(call) && l.products->multiply(call)) return;
     }
     gemm(g, a, b, nullptr, c, stream);
@@ -117,13 +114,21 @@ void forward_product(const Gemm& g, const float* x, const float* w, const float*
   if constexpr (kCudaBuilt) gemm(g, x, w, bias, y, stream);
 }
 
-void gradient_product(const Gemm& g, const simt::bf16* a, const simt::bf16* b, simt::bf16* c, simt::Stream stream) {
-  gradient(g, a, b, c, stream);
+Tensor gradient_workspace(const Ctx& ctx, Dtype dtype) {
+  const bool needed =
+      dtype == Dtype::BF16 && (ctx.meta() ? library_is_wanted() : kCudaBuilt && library().products != nullptr);
+  return needed ? ctx.workspace({int64_t(cublaslt::Products::kWorkspaceBytes)}, Dtype::U8) : Tensor();
 }
-void gradient_product(const Gemm& g, const simt::bf16* a, const simt::bf16* b, float* c, simt::Stream stream) {
-  gradient(g, a, b, c, stream);
+
+void gradient_product(const Gemm& g, const simt::bf16* a, const simt::bf16* b, simt::bf16* c, const Tensor& workspace,
+                      simt::Stream stream) {
+  gradient(g, a, b, c, workspace, stream);
 }
-void gradient_product(const Gemm& g, const float* a, const float* b, float* c, simt::Stream stream) {
+void gradient_product(const Gemm& g, const simt::bf16* a, const simt::bf16* b, float* c, const Tensor& workspace,
+                      simt::Stream stream) {
+  gradient(g, a, b, c, workspace, stream);
+}
+void gradient_product(const Gemm& g, const float* a, const float* b, float* c, const Tensor&, simt::Stream stream) {
   if constexpr (kCudaBuilt) gemm(g, a, b, nullptr, c, stream);
 }
 

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "ops/gemm/launch.h"
+#include "tensor/ctx.h"
 
 namespace rft::cuda {
 
@@ -22,16 +23,21 @@ void forward_product(const Gemm&, const simt::bf16* x, const simt::bf16* w, cons
                      simt::Stream);
 void forward_product(const Gemm&, const float* x, const float* w, const float* bias, float* y, simt::Stream);
 
-// Without bias.
-void gradient_product(const Gemm&, const simt::bf16* a, const simt::bf16* b, simt::bf16* c, simt::Stream);
-void gradient_product(const Gemm&, const simt::bf16* a, const simt::bf16* b, float* c, simt::Stream);
-void gradient_product(const Gemm&, const float* a, const float* b, float* c, simt::Stream);
+// What gradient products of this storage need beside their operands: 32 MiB for cublasLt, else nothing. META takes the
+// library to be there unless RFT_GEMM=own.
+Tensor gradient_workspace(const Ctx&, Dtype);
+// Without bias; `workspace` as above.
+void gradient_product(const Gemm&, const simt::bf16* a, const simt::bf16* b, simt::bf16* c, const Tensor& workspace,
+                      simt::Stream);
+void gradient_product(const Gemm&, const simt::bf16* a, const simt::bf16* b, float* c, const Tensor& workspace,
+                      simt::Stream);
+void gradient_product(const Gemm&, const float* a, const float* b, float* c, const Tensor& workspace, simt::Stream);
 
 // Does RFT_TIER ask for wgmma? Throws when the GPU has none.
 bool uses_wgmma();
 
 // What gradients run on, for reports: "cublasLt 130101 from libcublasLt.so.13", or "own kernels" and why. The library
-// is loaded by the first question or product; its workspace, 32 MiB, is not the pool's.
+// is loaded by the first question or product.
 const std::string& gradient_kernels();
 
 }  // namespace rft::cuda

@@ -2,8 +2,6 @@
 
 namespace rft::cuda {
 
-int64_t sum_squares_chunks(int64_t n) { return ceil_div(n, kSquaresChunk); }
-
 void sum_squares(const float* g, int64_t n, float* partial, Stream stream) {
   if (n == 0) return;
   launch(Launch{"sum_squares", dim3(unsigned(sum_squares_chunks(n))), dim3(256), 0, stream}, sum_squares_kernel, g, n,

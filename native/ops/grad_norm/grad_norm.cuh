@@ -5,8 +5,6 @@
 
 namespace rft::cuda {
 
-constexpr int64_t kSquaresChunk = 4096;
-
 static __global__ void __launch_bounds__(256) sum_squares_kernel(const float* g, int64_t n, float* partial) {
   SIMT_SHARED(float, shared, [8]);
   const int64_t begin = int64_t(blockIdx.x) * kSquaresChunk, end = min(begin + kSquaresChunk, n);

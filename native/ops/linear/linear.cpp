@@ -34,22 +34,22 @@ void forward(const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor&
 
 // x and w of the storage S; the weight's gradient is float.
 void backward_on_cuda(Ctx& ctx, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& dy) {
-  cuda::by_dtype(dy, [&]<class S>(S*) {
-    const int64_t T = dy.rows(), N = w.dim(0), K = w.dim(1);
-    const S* dout = dy.as<S>();
-    if (x.requires_grad()) {
-      const GradTarget dx = grad_target(ctx, x);
-      cuda::gradient_product({cuda::Form::NN, T, K, N, N, K, K, dx.beta != 0.0f}, dout, w.as<S>(), dx.grad.as<S>(),
-                             cuda::stream());
-    }
-    if (w.requires_grad()) {
-      const GradTarget dw = grad_target(ctx, w);
-      if (T == 0 && dw.beta == 0.0f) dw.grad.zero();
-      cuda::gradient_product({cuda::Form::TN, N, K, T, N, K, K, dw.beta != 0.0f}, dout, x.as<S>(), dw.grad.as<float>(),
-                             cuda::stream());
-    }
-    if (bias.requires_grad()) sum_columns_on_cuda(ctx, {dy, {}, {}, T, N}, grad_target(ctx, bias));
-  });
+  const int64_t T = dy.rows(), N = w.dim(0), K = w.dim(1);
+  const GradTarget dx = x.requires_grad() ? grad_target(ctx, x) : GradTarget{};
+  const GradTarget dw = w.requires_grad() ? grad_target(ctx, w) : GradTarget{};
+  {
+    const Tensor workspace = cuda::gradient_workspace(ctx, dy.dtype());
+    cuda::by_dtype(dy, [&]<class S>(S*) {
+      if (dx.grad)
+        cuda::gradient_product({cuda::Form::NN, T, K, N, N, K, K, dx.beta != 0.0f}, dy.as<S>(), w.as<S>(),
+                               dx.grad.as<S>(), workspace, cuda::stream());
+      if (dw.grad && T == 0 && dw.beta == 0.0f) dw.grad.zero();
+      if (dw.grad)
+        cuda::gradient_product({cuda::Form::TN, N, K, T, N, K, K, dw.beta != 0.0f}, dy.as<S>(), x.as<S>(),
+                               dw.grad.as<float>(), workspace, cuda::stream());
+    });
+  }
+  if (bias.requires_grad()) sum_columns_on_cuda(ctx, {dy, {}, {}, T, N}, grad_target(ctx, bias));
 }
 
 void backward(Ctx& ctx, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& dy) {

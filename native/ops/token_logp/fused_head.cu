@@ -8,9 +8,6 @@
 namespace rft::cuda {
 namespace {
 
-// With fewer rows the blocks do not fill a device, and stored logits are small.
-constexpr int64_t kManyRows = 512;
-
 std::string shape_of(const FusedHead& h) { return concat("x (", h.n, ",", h.c, ") w (", h.v, ",", h.c, ")"); }
 
 bool aligned(const FusedHead& h) {
@@ -18,10 +15,6 @@ bool aligned(const FusedHead& h) {
 }
 
 }  // namespace
-
-int64_t fused_head_workspace(int64_t n, int64_t v) { return (3 * vocab_splits(v).count + 1) * n; }
-
-bool fused_head_suits(const FusedHead& h) { return h.n >= kManyRows && aligned(h); }
 
 void fused_head(const FusedHead& h, float* workspace, RowStats* stats, float* logp, float* entropy, Stream stream) {
   expect(h.v > 0 && h.c > 0 && h.temperature > 0, "fused head", "a vocabulary, a width and a positive temperature",

@@ -15,6 +15,16 @@ namespace rft::cuda {
 // Of a row of logits at temperature: the highest, ln sum e^(z - highest), the entropy. (N, 3) fp32 in tensors.
 struct RowStats;
 
+// How the sums of vocab_stats.cuh are cut, by V alone.
+constexpr int kVocabChunk = 64, kVocabStreams = 4, kVocabTile = kVocabChunk * kVocabStreams, kMaxSplits = 16;
+struct VocabSplits {
+  int count, tiles_each;
+};
+constexpr VocabSplits vocab_splits(int64_t V) {
+  const int tiles = int((V + kVocabTile - 1) / kVocabTile), each = (tiles + kMaxSplits - 1) / kMaxSplits;
+  return {(tiles + each - 1) / each, each};
+}
+
 // x (rows, C), w (V, C), both with rows at multiples of 16 bytes. Scored row n is row n of x, or rows[n] when rows is
 // given (they may repeat). A target outside the vocabulary has logp -inf.
 struct FusedHead {
@@ -25,8 +35,12 @@ struct FusedHead {
   bool wgmma = false;             // by the instructions of sm_90a, which must be there; not with `rows`
 };
 // Floats of workspace that fused_head needs.
-int64_t fused_head_workspace(int64_t n, int64_t v);
-bool fused_head_suits(const FusedHead&);  // are there enough rows, and are they aligned?
+constexpr int64_t fused_head_workspace(int64_t n, int64_t v) { return (3 * vocab_splits(v).count + 1) * n; }
+// Are there so many rows that its blocks fill a device, and do rows start at multiples of 16 bytes?
+inline bool fused_head_suits(const FusedHead& h) {
+  const auto aligned = [](const simt::bf16* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; };
+  return h.n >= 512 && h.c % 8 == 0 && aligned(h.x) && aligned(h.w);
+}
 void fused_head(const FusedHead&, float* workspace, RowStats* stats, float* logp, float* entropy, simt::Stream);
 
 // The part of fused_head that wgmma computes.

@@ -100,24 +100,23 @@ void device_logits(const Head& h, int64_t first, int64_t rows, float* logits) {
 // True when the fused kernel took the whole call.
 bool fused_forward(Ctx& ctx, const Head& h, const TokenLogp& out, const Tensor& stats) {
   if (h.x.dtype() != Dtype::BF16) return false;
-  bool done = false;
+  const cuda::FusedHead call{.n = h.N(),
+                             .c = h.C(),
+                             .v = h.V(),
+                             .temperature = h.temperature,
+                             .x = h.x.as<simt::bf16>(),
+                             .w = h.w.as<simt::bf16>(),
+                             .rows = nullptr,
+                             .targets = h.targets.as<int32_t>(),
+                             .wgmma = !ctx.meta() && cuda::uses_wgmma()};
+  if (!cuda::fused_head_suits(call)) return false;
+  const Tensor workspace = ctx.workspace({cuda::fused_head_workspace(h.N(), h.V())});
+  if (ctx.meta()) return true;
   cuda::on_stream([&](auto stream) {
-    const cuda::FusedHead call{.n = h.N(),
-                               .c = h.C(),
-                               .v = h.V(),
-                               .temperature = h.temperature,
-                               .x = h.x.as<simt::bf16>(),
-                               .w = h.w.as<simt::bf16>(),
-                               .rows = nullptr,
-                               .targets = h.targets.as<int32_t>(),
-                               .wgmma = cuda::uses_wgmma()};
-    if (!cuda::fused_head_suits(call)) return;
-    const Tensor workspace = ctx.workspace({cuda::fused_head_workspace(h.N(), h.V())});
     cuda::fused_head(call, workspace.as<float>(), reinterpret_cast<cuda::RowStats*>(stats.as<float>()),
                      out.logp.as<float>(), out.entropy.as<float>(), stream);
-    done = true;
   });
-  return done;
+  return true;
 }
 
 void forward_on_cuda(Ctx& ctx, const Head& h, const TokenLogp& out, const Tensor& stats) {
@@ -173,6 +172,7 @@ void logit_gradients(float* z, int64_t n, int64_t target, const HeadStats& stats
 void backward_on_cuda(Ctx& ctx, const Head& h, const Tensor& stats, const Tensor& dlogp, const Tensor& dentropy,
                       const GradTarget& dx, const GradTarget& dw) {
   const Tensor logits = ctx.workspace({device_rows(h), device_stride(h)});
+  const Tensor workspace = cuda::gradient_workspace(ctx, h.x.dtype());
   cuda::by_dtype(h.x, [&]<class T>(T*) {
     constexpr bool kHalf = std::is_same_v<T, simt::bf16>;
     const int64_t C = h.C(), V = h.V(), ldz = device_stride(h), lda = kHalf ? 2 * ldz : ldz;
@@ -189,10 +189,10 @@ void backward_on_cuda(Ctx& ctx, const Head& h, const Tensor& stats, const Tensor
                             column(dentropy), cuda::stream());
       if (dx.grad)
         cuda::gradient_product({cuda::Form::NN, rows, C, V, lda, C, C, dx.beta != 0.0f}, z, h.w.as<T>(),
-                               cuda::at<T>(dx.grad, first * C), cuda::stream());
+                               cuda::at<T>(dx.grad, first * C), workspace, cuda::stream());
       if (dw.grad)
         cuda::gradient_product({cuda::Form::TN, V, C, rows, lda, C, C, first > 0 || dw.beta != 0.0f}, z,
-                               cuda::at<T>(h.x, first * C), dw.grad.as<float>(), cuda::stream());
+                               cuda::at<T>(h.x, first * C), dw.grad.as<float>(), workspace, cuda::stream());
     }
   });
 }

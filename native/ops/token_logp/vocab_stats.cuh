@@ -10,20 +10,12 @@
 // nothing to the entropy; a NaN makes the result NaN; a row of nothing but -inf has max -inf.
 #pragma once
 #include "ops/kernel.cuh"
+#include "ops/token_logp/launch.h"
 #include "simt/ptx.h"
 
 namespace rft::cuda {
 
-constexpr int kVocabChunk = 64, kVocabStreams = 4, kVocabTile = kVocabChunk * kVocabStreams, kMaxSplits = 16;
 constexpr float kNever = -INFINITY, kLog2e = 1.4426950408889634f;
-
-struct VocabSplits {
-  int count, tiles_each;
-};
-__host__ __device__ __forceinline__ VocabSplits vocab_splits(int64_t V) {
-  const int tiles = int((V + kVocabTile - 1) / kVocabTile), each = (tiles + kMaxSplits - 1) / kMaxSplits;
-  return {(tiles + each - 1) / each, each};
-}
 
 struct VocabStats {
   float max, sum, weighted;

@@ -10,7 +10,7 @@
 #include "simt/emulator/device.h"
 #include "simt/emulator/state.h"
 
-extern "C" char __executable_start;
+extern "C" __attribute__((visibility("hidden"))) char __ehdr_start;
 
 namespace rft::simt {
 namespace emulator {
@@ -48,9 +48,7 @@ Site site_of(const Loc& l) {
   if (fresh) locs.push_back(l);
   return it->second;
 }
-Site site_of(const void* return_address) {
-  return Site(static_cast<const char*>(return_address) - &__executable_start);
-}
+Site site_of(const void* return_address) { return Site(static_cast<const char*>(return_address) - &__ehdr_start); }
 
 std::string site_text(Site site) {
   if (site == 0) return "";

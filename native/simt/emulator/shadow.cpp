@@ -6,7 +6,8 @@
 #include "base/error.h"
 #include "simt/emulator/device.h"
 
-extern "C" char __executable_start, _end;
+// Of the program, or of the library that the emulator is part of.
+extern "C" __attribute__((visibility("hidden"))) char __ehdr_start, _end;
 
 namespace rft::simt::emulator {
 namespace {
@@ -50,7 +51,7 @@ void access(const void* p, size_t bytes, unsigned mode, const Actor& who, Site s
   const auto inside = [q](const void* low, size_t n) { return size_t(q - static_cast<const char*>(low)) < n; };
   if (inside(g.current->stack_low, size_t(g.current->stack_high - g.current->stack_low))) return;  // locals
   if (inside(g.kernel.params, g.kernel.param_bytes)) return;
-  if (inside(&__executable_start, size_t(&_end - &__executable_start))) return;  // constants, __device__ variables
+  if (inside(&__ehdr_start, size_t(&_end - &__ehdr_start))) return;  // constants, __device__ variables
   fatal("bounds",
         concat(verb(a), " of ", memory_text(p), ", which is neither device memory nor the thread's own, by ",
                agent_text(who.agent), ", ", what),

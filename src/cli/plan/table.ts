@@ -10,12 +10,11 @@ export interface Place {
   name: string
   /** Bytes. */
   capacity: number
-  /** Free now; `null` for a GPU that is elsewhere. */
+  /** Free now; `null` for a GPU. */
   free: number | null
 }
 
-const gpuNote =
-  "These are the figures of today's engine, which runs on the CPU; a CUDA context takes about 0.5 GiB more.\n"
+const contextNote = 'The CUDA context takes some hundred MiB more.\n'
 
 const labels: Record<PartName, string> = {
   weights: 'weights',
@@ -28,6 +27,10 @@ const labels: Record<PartName, string> = {
   imageCache: 'kept image features',
   kvCache: 'KV cache',
   workspace: 'workspace',
+}
+const formats = {
+  f32: '32-bit floats',
+  bf16: 'weights and activations in bf16, gradients and optimizer state in 32-bit floats',
 }
 const barWidth = 30
 
@@ -68,7 +71,7 @@ export function planSummary({ model, step, checkpoint }: Plan): string {
     step.images.count === 0 ? '' : `, ${count(step.images.count)} images of up to ${count(step.images.pixels)} pixels`
   const trained = model.trained === model.parameters ? 'all trained' : `${count(model.trained)} trained`
   return [
-    `model   ${model.family}, ${count(model.parameters)} parameters, ${trained}; all in 32-bit floats, as the engine stores them today`,
+    `model   ${model.family}, ${count(model.parameters)} parameters, ${trained}; ${formats[model.dtype]}, on ${model.device === 'cuda' ? 'CUDA' : 'the CPU'}`,
     `step    ${step.trainer}, ${step.prompts} prompts${step.trainer === 'grpo' ? ` x ${step.groupSize} completions` : ''} of up to ${count(step.maxNewTokens)} tokens`,
     `prompts up to ${count(step.promptTokens.longest)} tokens (${sources[step.source]})${images}`,
     `disk    ${formatBytes(checkpoint.each)} a checkpoint, up to ${formatBytes(checkpoint.most)} at once; saving takes no memory of the process`,
@@ -81,7 +84,7 @@ export function planSummary({ model, step, checkpoint }: Plan): string {
 export function fitLine(plan: Plan, { name, capacity, free }: Place, style: Style): string {
   const has = `${name} has ${formatBytes(capacity)}${free === null ? '' : `, ${formatBytes(free)} free now`}`
   const missing = plan.reserved - capacity
-  const note = free === null ? gpuNote : ''
+  const note = plan.model.device === 'cuda' ? contextNote : ''
   if (missing > 0) return `${has}: ${style('red', `does not fit, ${formatBytes(missing)} too much`)}\n${note}`
   if (free !== null && plan.reserved > free) return `${has}: ${style('yellow', 'fits when other programs make room')}\n`
   return `${has}: ${style('green', 'fits')}\n${note}`

@@ -42,6 +42,7 @@ void check_on_device(Case c) {
       return check_forward(c, result, wanted);
     });
     verify(name + ", gradients", [&] { return check_gradients(c, result, options.cotangents); });
+    if (&schedule == &kSchedules[0]) verify(name + ", META memory", [&] { return check_meta(c, result, options); });
   }
 }
 

@@ -1,0 +1,73 @@
+/** Plans for CUDA against what real steps take there: the trainer on the emulated device (native/simt). */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Config, type ConfigInput, configSchema } from '../../src/config/schema.ts'
+import { generateShapes } from '../../src/data/shapes/index.ts'
+import { native } from '../../src/native/binding.ts'
+import { planRun } from '../../src/plan/plan.ts'
+import { tinyVlInput, writeTinyVl } from '../trainer/tiny_vl.ts'
+import { measure } from './planned.ts'
+
+const emulated = fileURLToPath(new URL('../../build/emulated', import.meta.url))
+if (existsSync(emulated)) process.env.RFT_PREBUILD = emulated
+
+const PROMPTS = 2
+const apart = (a: number, b: number) => Math.abs(a - b) / b
+
+let dir: string
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'rft-cuda-plan-'))
+  await writeTinyVl(dir)
+  await generateShapes({ dir: join(dir, 'data'), seed: 4, train: PROMPTS, heldOut: 2 })
+})
+afterAll(() => rmSync(dir, { recursive: true }))
+
+function tiny(input: Partial<ConfigInput> = {}): Config {
+  const base = tinyVlInput(dir, join(dir, 'run'))
+  return configSchema.parse({
+    ...base,
+    device: 'cuda',
+    data: { train: [join(dir, 'data', 'train.jsonl')] },
+    ...input,
+    model: { path: join(dir, 'model'), ...input.model },
+    rollout: { promptsPerStep: PROMPTS, groupSize: 3, maxNewTokens: 4, ...input.rollout },
+    train: { ...base.train, tokensPerMicroBatch: 512, batchSize: PROMPTS, ...input.train },
+  })
+}
+
+const folder = () => ({ path: join(dir, 'model') })
+const ppo = (backbone: 'own' | 'shared') => ({ trainer: 'ppo' as const, critic: { backbone } })
+const cases: [string, () => Config][] = [
+  ['GRPO', () => tiny()],
+  ['many completions', () => tiny({ rollout: { groupSize: 24, maxNewTokens: 2 } })],
+  ['recompute', () => tiny({ model: { ...folder(), recompute: true } })],
+  ['a reference', () => tiny({ algorithm: { kl: { coef: 0.1 } } })],
+  ['adapters', () => tiny({ lora: { rank: 4 }, algorithm: { kl: { coef: 0.1 } } })],
+  ['adapters and recompute', () => tiny({ lora: { rank: 4, vision: true }, model: { ...folder(), recompute: true } })],
+  ['PPO with a critic of its own', () => tiny({ algorithm: ppo('own') })],
+  ['PPO with a value head on the policy', () => tiny({ algorithm: ppo('shared') })],
+  ['fp32', () => tiny({ model: { ...folder(), dtype: 'f32' } })],
+]
+
+/** The emulator is built by g++ on Linux. */
+describe.skipIf(process.platform !== 'linux')('a plan for CUDA', () => {
+  it('is compared with the emulated device, which is built', () => {
+    expect(native().info().cuda.devices[0]?.name).toBe('emulator')
+  })
+
+  it.each(cases)('is within 1 %% of what the pools measure: %s', async (_name, build) => {
+    const config = build()
+    const plan = await planRun(config)
+    const real = await measure(config)
+    expect(plan.model).toMatchObject({ device: 'cuda', dtype: config.model.dtype === 'f32' ? 'f32' : 'bf16' })
+    expect(plan.phases.map(([name]) => name)).toEqual([...real.phases.keys()])
+    for (const [name, memory] of plan.phases) {
+      expect(apart(memory.total, real.phases.get(name)!.total), name).toBeLessThan(0.01)
+      expect(memory.workspace, name).toBe(real.phases.get(name)!.workspace)
+    }
+    expect(apart(plan.reserved, real.reserved)).toBeLessThan(0.01)
+  })
+})
