@@ -107,7 +107,7 @@ PolicySums policy_gradient(const Ctx& ctx, const PendingBackward& pass, const Po
                                     .sequence_count = columns.sequence_count};
   };
   if (ctx.cuda()) {
-    cuda::on_stream([&](auto stream) {
+    cuda::on_stream(ctx, [&](auto stream) {
       const cuda::PolicyLoss call{.n = n,
                                   .in = columns,
                                   .kl_terms = static_cast<double*>(kl_terms.raw()),
@@ -139,7 +139,7 @@ ValueSums value_gradient(const Ctx& ctx, const PendingBackward& pass, const Valu
   const ops::ValueLossColumns columns{floats(values), packed.at(in.returns), packed.at(in.old_values),
                                       packed.at(in.weights)};
   if (ctx.cuda()) {
-    cuda::on_stream([&](auto stream) {
+    cuda::on_stream(ctx, [&](auto stream) {
       const cuda::ValueLossResult out{floats(loss), floats(seeds.dvalues), clipped.as<int32_t>()};
       cuda::value_loss(n, columns, in.clip, out, stream);
       cuda::value_loss_sums(n, columns.weights, out, sums.data(), stream);

@@ -63,8 +63,7 @@ double Optimizer::grad_norm(Ctx& ctx) const {
   int64_t chunks = 0;
   for (const Tensor& g : grads) chunks += cuda::sum_squares_chunks(g.count());
   const Tensor partial = ctx.workspace({chunks}), total = ctx.workspace({int64_t(sizeof(double))}, Dtype::U8);
-  if (ctx.meta()) return sum;
-  cuda::on_stream([&](auto stream) {
+  cuda::on_stream(ctx, [&](auto stream) {
     float* to = partial.as<float>();
     for (const Tensor& g : grads) {
       cuda::sum_squares(g.as<float>(), g.count(), to, stream);
@@ -112,9 +111,8 @@ void Optimizer::update_on_cuda(Ctx& ctx, float lr, float scale) {
   }
   if (table.empty()) return;
   const Tensor entries = ctx.workspace({int64_t(table.size() * sizeof(table[0]))}, Dtype::U8);
-  if (ctx.meta()) return;
   upload(table.data(), entries);
-  cuda::on_stream([&](auto stream) {
+  cuda::on_stream(ctx, [&](auto stream) {
     const auto correction = [&](float beta) { return float(1.0 / (1.0 - std::pow(double(beta), double(steps_)))); };
     const float beta1 = float(o.beta1), beta2 = float(o.beta2);
     const cuda::AdamW call{.table = reinterpret_cast<const cuda::AdamWEntry*>(entries.as<uint8_t>()),

@@ -29,11 +29,11 @@ void by_dtype(const Tensor& x, const Body& body) {
   }
 }
 
-// The same for code of one element type: body(simt::Stream), which must be a generic lambda. Not for META: the caller
-// looks.
+// The same for code of one element type: body(simt::Stream), which must be a generic lambda.
 template <class Body>
-void on_stream(const Body& body) {
-  if constexpr (kCudaBuilt) body(stream());
+void on_stream(const Ctx& ctx, const Body& body) {
+  if constexpr (kCudaBuilt)
+    if (!ctx.meta()) body(stream());
 }
 
 }  // namespace rft::cuda

@@ -79,7 +79,7 @@ void copy_values(const Tensor& from, const Tensor& to) {
   expect_numbers(from);
   expect_numbers(to);
   if (to.on_cuda())
-    return cuda::on_stream([&](auto stream) {
+    return cuda::on_stream(Ctx{to.pool()}, [&](auto stream) {
       if (to.dtype() == Dtype::BF16) cuda::convert(from.as<float>(), to.as<simt::bf16>(), to.count(), stream);
       else cuda::convert(from.as<simt::bf16>(), to.as<float>(), to.count(), stream);
     });

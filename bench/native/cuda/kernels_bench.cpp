@@ -100,7 +100,7 @@ void ceilings(Bench& b) {
   b.time("copy", concat(bytes, " B"), Dtype::U8, 0, 2.0 * double(bytes), [&] { copy_values(from, to); });
   const int64_t n = b.size(8192, 64);
   const Tensor x = b.random({n, n}, Dtype::BF16), w = b.random({n, n}, Dtype::BF16);
-  cuda::on_stream([&](auto stream) {  // by cublasLt when it is there
+  cuda::on_stream(b.ctx(), [&](auto stream) {  // by cublasLt when it is there
     const Tensor y = b.random({n, n}, Dtype::BF16), workspace = cuda::gradient_workspace(b.ctx(), Dtype::BF16);
     b.time("gemm 8192", concat(n, "^3 by ", cuda::gradient_kernels()), Dtype::BF16,
            2.0 * double(n) * double(n) * double(n), 6.0 * double(n) * double(n), [&] {
@@ -138,7 +138,7 @@ void gemm_shapes(Bench& b) {
            [&] { ops::linear(b.ctx(), x, w, {}); });
     if (!has_wgmma()) continue;
     const Tensor y = b.random({T, F}, Dtype::BF16);
-    cuda::on_stream([&](auto stream) {
+    cuda::on_stream(b.ctx(), [&](auto stream) {
       b.time("linear wgmma", concat("T=", T, " K=", C, " N=", F), Dtype::BF16, 2 * t * c * f,
              2 * (t * c + c * f + t * f), [&] {
                const simt::bf16* no_bias = nullptr;
@@ -185,7 +185,7 @@ void head(Bench& b) {
   b.time("token_logp", concat("N=", N, " C=", C, " V=", V), Dtype::BF16, 2.0 * double(N) * double(C) * double(V),
          2.0 * double(N + V) * double(C), [&] { ops::token_logp(b.ctx(), x, w, targets, 1.0f); });
   if (!has_wgmma()) return;
-  cuda::on_stream([&](auto stream) {
+  cuda::on_stream(b.ctx(), [&](auto stream) {
     const Tensor workspace = b.ctx().workspace({cuda::fused_head_workspace(N, V)}), stats = b.ctx().workspace({N, 3}),
                  logp = b.ctx().workspace({N}), entropy = b.ctx().workspace({N});
     const cuda::FusedHead call{.n = N,
@@ -210,7 +210,7 @@ void optimizer(Bench& b) {
   const Tensor p = b.random({n}, Dtype::BF16), master = b.random({n}, Dtype::F32), g = b.random({n}, Dtype::F32),
                m = b.random({n}, Dtype::F32), v = b.ctx().workspace({n});
   v.zero();
-  cuda::on_stream([&](auto stream) {
+  cuda::on_stream(b.ctx(), [&](auto stream) {
     const cuda::AdamWEntry entry{p.raw(), master.as<float>(), g.as<float>(), m.as<float>(), v.as<float>(), n, 0, 0.0f,
                                  0};
     const Tensor table = b.ctx().workspace({int64_t(sizeof entry)}, Dtype::U8);

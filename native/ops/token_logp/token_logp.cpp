@@ -111,8 +111,7 @@ bool fused_forward(Ctx& ctx, const Head& h, const TokenLogp& out, const Tensor& 
                              .wgmma = !ctx.meta() && cuda::uses_wgmma()};
   if (!cuda::fused_head_suits(call)) return false;
   const Tensor workspace = ctx.workspace({cuda::fused_head_workspace(h.N(), h.V())});
-  if (ctx.meta()) return true;
-  cuda::on_stream([&](auto stream) {
+  cuda::on_stream(ctx, [&](auto stream) {
     cuda::fused_head(call, workspace.as<float>(), reinterpret_cast<cuda::RowStats*>(stats.as<float>()),
                      out.logp.as<float>(), out.entropy.as<float>(), stream);
   });
