@@ -1,10 +1,12 @@
 /** All experiments. To add one: one file with an `Experiment`, one line here. */
 import { InputError } from '../core/errors.ts'
 import { suggest } from '../core/suggest.ts'
+import { augmentation } from './augmentation.ts'
 import { crossTask } from './cross_task.ts'
 import type { Experiment } from './define.ts'
 import { groupSize } from './group_size.ts'
 import { grpoVsPpo } from './grpo_vs_ppo.ts'
+import { klSweep } from './kl_sweep.ts'
 import { processRewards } from './process_rewards.ts'
 import { rewardTrap } from './reward_trap.ts'
 import { sftVsGrpo } from './sft_vs_grpo.ts'
@@ -12,9 +14,11 @@ import { sftVsGrpo } from './sft_vs_grpo.ts'
 export const experiments: readonly Experiment[] = [
   sftVsGrpo,
   groupSize,
+  klSweep,
   grpoVsPpo,
   processRewards,
   crossTask,
+  augmentation,
   rewardTrap,
 ]
 

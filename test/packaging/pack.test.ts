@@ -97,6 +97,8 @@ describe('the tarball', () => {
         'package/dist/kernels.js',
         'package/dist/cli/main.js',
         'package/dist/dashboard/page/index.html',
+        'package/dist/experiments/leaky_verifier.mjs',
+        'package/dist/experiments/step_judge.mjs',
         'package/native/tools/build.cjs',
         'package/CMakeLists.txt',
         'package/LICENSE',
