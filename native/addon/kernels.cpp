@@ -6,6 +6,7 @@
 #include "ops/importance/importance.h"
 #include "ops/resize/resize.h"
 #include "ops/sequences.h"
+#include "ops/whiten/whiten.h"
 
 namespace rft {
 namespace {

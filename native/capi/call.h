@@ -1,6 +1,7 @@
 // What every function of the C interface does around its kernel: catches, and keeps the reason.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -9,6 +10,9 @@
 
 struct rft_context {
   std::shared_ptr<rft::Pool> pool;
+  rft::device::Stream stream = nullptr;  // of CUDA
+
+  rft::Ctx ctx() const { return {pool}; }
 };
 
 namespace rft::capi {
@@ -30,10 +34,13 @@ int guarded(const Body& body) {
   }
 }
 
-template <class Body>  // body(context)
-int with(rft_context* context, const Body& body) {
+// body(context), on its stream.
+template <class Body>
+int with(const rft_context* context, const Body& body) {
   return guarded([&] {
     expect(context != nullptr, "context", "one made by rft_context_create", "NULL");
+    std::optional<device::OnStream> on;
+    if (context->ctx().cuda()) on.emplace(context->stream);
     body(*context);
   });
 }

@@ -1,18 +1,21 @@
 // The C interface of librft: converts, catches, and calls kernels/op_call.
 #include "capi/rft.h"
 
-#include <cstring>
+#include <cmath>
 #include <memory>
 
 #include "base/parallel_for.h"
 #include "capi/call.h"
 #include "kernels/op_call.h"
 #include "ops/adamw/adamw.h"
+#include "ops/adamw/launch.h"
 #include "ops/ops.h"
+#include "tensor/dispatch.h"
+#include "tensor/values.h"
 
 struct rft_call {
-  rft_context* context;
-  rft::kernels::OpCall op;
+  const rft_context& context;
+  rft::kernels::OpCall op{};
 };
 
 namespace {
@@ -36,7 +39,7 @@ Tensor view(const rft_context& context, const rft_tensor* t, const char* name, D
 void copy_out(const Tensor& from, const rft_context& context, rft_tensor* to, const char* name) {
   const Tensor target = view(context, to, name);
   if (target.count() != from.count()) fail(name, to_string(from.shape()), to_string(target.shape()));
-  std::memcpy(target.raw(), from.raw(), from.bytes());
+  copy_values(from, target);
 }
 
 struct Output {
@@ -44,15 +47,53 @@ struct Output {
   const char* name;
 };
 
-int run(rft_context* context, const std::vector<Tensor>& inputs, const kernels::Op& op,
-        const std::vector<Output>& outputs, rft_call** call) {
-  auto made = std::make_unique<rft_call>();
-  made->context = context;
-  made->op = kernels::forward(Ctx{context->pool}, inputs, op);
+void run(const rft_context& context, const std::vector<Tensor>& inputs, const kernels::Op& op,
+         const std::vector<Output>& outputs, rft_call** call) {
+  auto made = std::make_unique<rft_call>(context);
+  made->op = kernels::forward(context.ctx(), inputs, op);
   for (size_t i = 0; i < outputs.size(); ++i)
-    copy_out(made->op.outputs[i], *context, outputs[i].tensor, outputs[i].name);
+    copy_out(made->op.outputs[i], context, outputs[i].tensor, outputs[i].name);
   if (call) *call = made.release();
-  return 0;
+}
+
+struct Moments {
+  const Tensor &p, &g, &m, &v;
+};
+void adamw_on_cuda(const rft_context& context, const Moments& t, const ops::AdamWParams& o, int64_t step,
+                   float grad_scale) {
+  expect(step >= 1, "adamw step", "a step count from 1", step);
+  if (t.p.count() == 0) return;
+  cuda::on_stream(context.ctx(), [&](auto stream) {
+    const cuda::AdamWEntry entry{.p = t.p.raw(),
+                                 .master = nullptr,
+                                 .g = t.g.as<float>(),
+                                 .m = t.m.as<float>(),
+                                 .v = t.v.as<float>(),
+                                 .n = t.p.count(),
+                                 .first_chunk = 0,
+                                 .decay = float(o.lr * o.weight_decay),
+                                 .id = 0};
+    const Tensor table = context.ctx().workspace({int64_t(sizeof entry)}, Dtype::U8);
+    upload(&entry, table);
+    const auto correction = [&](double beta) {
+      return float(1.0 / (1.0 - std::pow(double(float(beta)), double(step))));
+    };
+    const int64_t chunks = (t.p.count() + cuda::kAdamWChunk - 1) / cuda::kAdamWChunk;
+    cuda::adamw_f32({.table = reinterpret_cast<const cuda::AdamWEntry*>(table.as<uint8_t>()),
+                     .tensors = 1,
+                     .chunks = chunks,
+                     .lr = float(o.lr),
+                     .beta1 = float(o.beta1),
+                     .beta2 = float(o.beta2),
+                     .eps = float(o.eps),
+                     .c1 = correction(o.beta1),
+                     .c2 = correction(o.beta2),
+                     .grad_scale = grad_scale,
+                     .seed = 0,
+                     .step = step,
+                     .stochastic = false},
+                    stream);
+  });
 }
 
 // Without a call nothing is recorded.
@@ -70,10 +111,11 @@ const char* rft_last_error(void) { return capi::last_error().c_str(); }
 rft_context* rft_context_create(const char* device, void* stream) {
   rft_context* made = nullptr;
   guarded([&] {
-    expect(device && std::strcmp(device, "cpu") == 0, "rft_context_create device",
-           "cpu (the C library runs on the CPU)", device ? device : "NULL");
-    expect(stream == nullptr, "rft_context_create stream", "NULL on the CPU", "a stream");
-    made = new rft_context{std::make_shared<Pool>(Device::Cpu)};
+    const std::string name = device ? device : "NULL";
+    expect(name == "cpu" || name == "cuda", "rft_context_create device", "cpu or cuda", name);
+    expect(name == "cuda" || stream == nullptr, "rft_context_create stream", "NULL on the CPU", "a stream");
+    made = new rft_context{std::make_shared<Pool>(name == "cuda" ? Device::Cuda : Device::Cpu),
+                           static_cast<device::Stream>(stream)};
   });
   return made;
 }
@@ -89,9 +131,9 @@ int rft_set_threads(int32_t threads) {
 
 int rft_rms_norm(rft_context* context, const rft_tensor* x, const rft_tensor* w, float eps, rft_tensor* y,
                  rft_call** call) {
-  return with(context, [&](rft_context& c) {
+  return with(context, [&](const rft_context& c) {
     run(
-        &c, {input(c, x, "rms_norm x", call), input(c, w, "rms_norm w", call)},
+        c, {input(c, x, "rms_norm x", call), input(c, w, "rms_norm w", call)},
         [eps](Ctx& ctx, const std::vector<Tensor>& in) {
       return std::vector<Tensor>{ops::rms_norm(ctx, in[0], in[1], eps)};
         },
@@ -101,9 +143,9 @@ int rft_rms_norm(rft_context* context, const rft_tensor* x, const rft_tensor* w,
 
 int rft_layer_norm(rft_context* context, const rft_tensor* x, const rft_tensor* w, const rft_tensor* b, float eps,
                    rft_tensor* y, rft_call** call) {
-  return with(context, [&](rft_context& c) {
+  return with(context, [&](const rft_context& c) {
     run(
-        &c, {input(c, x, "layer_norm x", call), input(c, w, "layer_norm w", call), input(c, b, "layer_norm b", call)},
+        c, {input(c, x, "layer_norm x", call), input(c, w, "layer_norm w", call), input(c, b, "layer_norm b", call)},
         [eps](Ctx& ctx, const std::vector<Tensor>& in) {
       return std::vector<Tensor>{ops::layer_norm(ctx, in[0], in[1], in[2], eps)};
         },
@@ -114,7 +156,7 @@ int rft_layer_norm(rft_context* context, const rft_tensor* x, const rft_tensor* 
 int rft_attention(rft_context* context, const rft_tensor* q, const rft_tensor* k, const rft_tensor* v,
                   const rft_segment* segments, int32_t segment_count, int32_t heads, int32_t kv_heads, float scale,
                   rft_tensor* out, rft_call** call) {
-  return with(context, [&](rft_context& c) {
+  return with(context, [&](const rft_context& c) {
     expect(segments && segment_count >= 0, "attention segments", "a list", segment_count);
     std::vector<ops::Segment> list;
     for (int32_t i = 0; i < segment_count; ++i) {
@@ -122,7 +164,7 @@ int rft_attention(rft_context* context, const rft_tensor* q, const rft_tensor* k
       list.push_back({s.q_begin, s.q_len, s.kv0_begin, s.kv0_len, s.kv1_begin, s.kv1_len, s.causal});
     }
     run(
-        &c, {input(c, q, "attention q", call), input(c, k, "attention k", call), input(c, v, "attention v", call)},
+        c, {input(c, q, "attention q", call), input(c, k, "attention k", call), input(c, v, "attention v", call)},
         [&](Ctx& ctx, const std::vector<Tensor>& in) {
       return std::vector<Tensor>{ops::attention(ctx, in[0], in[1], in[2], list, heads, kv_heads, scale)};
         },
@@ -132,9 +174,9 @@ int rft_attention(rft_context* context, const rft_tensor* q, const rft_tensor* k
 
 int rft_token_logp(rft_context* context, const rft_tensor* x, const rft_tensor* w, const rft_tensor* targets,
                    float temperature, rft_tensor* logp, rft_tensor* entropy, rft_call** call) {
-  return with(context, [&](rft_context& c) {
+  return with(context, [&](const rft_context& c) {
     run(
-        &c,
+        c,
         {input(c, x, "token_logp x", call), input(c, w, "token_logp w", call),
          input(c, targets, "token_logp targets", false, Dtype::I32)},
         [temperature](Ctx& ctx, const std::vector<Tensor>& in) {
@@ -146,15 +188,15 @@ int rft_token_logp(rft_context* context, const rft_tensor* x, const rft_tensor* 
 }
 
 int rft_backward(rft_call* call, const rft_tensor* const* output_grads, rft_tensor* const* input_grads) {
-  return guarded([&] {
-    expect(call && output_grads && input_grads, "rft_backward", "a call and two lists", "NULL");
+  const rft_context* context = call ? &call->context : nullptr;
+  return with(context, [&](const rft_context& c) {
+    expect(output_grads && input_grads, "rft_backward", "two lists", "NULL");
     const auto views = [&](const auto* list, size_t count, const char* name) {
       std::vector<Tensor> out;
-      for (size_t i = 0; i < count; ++i) out.push_back(list[i] ? view(*call->context, list[i], name) : Tensor());
+      for (size_t i = 0; i < count; ++i) out.push_back(list[i] ? view(c, list[i], name) : Tensor());
       return out;
     };
-    kernels::backward(Ctx{call->context->pool}, call->op,
-                      views(output_grads, call->op.outputs.size(), "output gradient"),
+    kernels::backward(c.ctx(), call->op, views(output_grads, call->op.outputs.size(), "output gradient"),
                       views(input_grads, call->op.inputs.size(), "input gradient"));
   });
 }
@@ -163,12 +205,13 @@ void rft_call_destroy(rft_call* call) { delete call; }
 
 int rft_adamw(rft_context* context, rft_tensor* parameter, const rft_tensor* gradient, rft_tensor* m, rft_tensor* v,
               int64_t step, double lr, double beta1, double beta2, double eps, double weight_decay, float grad_scale) {
-  return with(context, [&](rft_context& c) {
+  return with(context, [&](const rft_context& c) {
     const Tensor p = view(c, parameter, "adamw parameter"), g = view(c, gradient, "adamw gradient");
     const Tensor first = view(c, m, "adamw m"), second = view(c, v, "adamw v");
     for (const Tensor& t : {g, first, second})
       if (t.count() != p.count()) fail("adamw", to_string(p.shape()), to_string(t.shape()));
-    ops::adamw_step({{p.f32(), g.f32(), first.f32(), second.f32(), p.count(), true}},
-                    {lr, beta1, beta2, eps, weight_decay}, step, grad_scale);
+    const ops::AdamWParams params{lr, beta1, beta2, eps, weight_decay};
+    if (c.ctx().cuda()) return adamw_on_cuda(c, {p, g, first, second}, params, step, grad_scale);
+    ops::adamw_step({{p.f32(), g.f32(), first.f32(), second.f32(), p.count(), true}}, params, step, grad_scale);
   });
 }

@@ -11,6 +11,10 @@
  *   rft_backward(call, dy_list, dx_list);       adds to dx and dw
  *   rft_call_destroy(call);
  *
+ * On CUDA nothing waits for the stream unless a function says so, and the same calls take device pointers:
+ *
+ *   rft_context* cuda = rft_context_create("cuda", torch_stream);
+ *
  * Tensors are dense and row-major. Functions return 0, or 1 with the reason in rft_last_error(). A context is used by
  * one thread at a time. Where `call` is NULL nothing is kept and there is no backward. The inputs of a call must stay
  * in place and unchanged until its backward has run. Log-probs are natural logs.
@@ -47,7 +51,9 @@ RFT_API const char* rft_version(void);
 /* Of the last failed function of this thread. */
 RFT_API const char* rft_last_error(void);
 
-/* device: "cpu"; stream: NULL. NULL on failure. */
+/* device "cpu", stream NULL; or "cuda" in a library built with it: tensors and columns are then device pointers, and
+ * work is queued on `stream`, a cudaStream_t of the current device (NULL: the default stream, as torch's). NULL on
+ * failure. */
 RFT_API rft_context* rft_context_create(const char* device, void* stream);
 RFT_API void rft_context_destroy(rft_context*);
 /* CPU threads of the process; 0 = all usable cores. Results do not depend on it. */

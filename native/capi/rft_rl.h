@@ -9,7 +9,8 @@
  * A column is a pointer to memory of the context's device: (N) one value per token, (B) one per completion, rows of a
  * completion one after the other, `sequences` (B + 1) the offsets where completions begin and the last ends. Optional
  * columns may be NULL. Log-probs are natural logs. A struct of zeros has the usual defaults. Sums are in double, in an
- * order that a completion's own rows decide. Errors as in rft.h; a failed call has written nothing.
+ * order that a completion's own rows decide. Errors as in rft.h; a failed call has written nothing. On CUDA the values
+ * of `sequences` are trusted, since reading them would wait for the stream: they must rise from 0 to N.
  */
 #ifndef RFT_RL_H
 #define RFT_RL_H
@@ -48,11 +49,12 @@ typedef struct {
   const float* baselines; /* of REMAX: reward of the greedy completion; NaN = none, the advantage is 0 */
 } rft_reward_columns;
 
-/* -> advantages (B) */
+/* -> advantages (B). On CUDA the host sorts the group ids, so the call waits for the stream. */
 RFT_API int rft_group_advantage(rft_context*, const rft_reward_columns*, const rft_advantage_rule*, float* advantages);
 
 /* GDPO: each of K rewards normalised in its groups by the rule (kind GROUP), the sum of weight x that standardised over
- * the batch with the same eps. rewards (K,B), NaN = none; weights (K), on the host; groups (B) -> advantages (B) */
+ * the batch with the same eps. rewards (K,B), NaN = none; weights (K), on the host; groups (B) -> advantages (B). Waits
+ * as above. */
 RFT_API int rft_gdpo(rft_context*, int64_t K, int64_t B, const float* rewards, const float* weights,
                      const int32_t* groups, const rft_advantage_rule*, float* advantages);
 

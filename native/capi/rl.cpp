@@ -4,12 +4,7 @@
 
 #include "capi/call.h"
 #include "capi/rft_rl.h"
-#include "ops/gae/gae.h"
-#include "ops/group_advantage/group_advantage.h"
-#include "ops/policy_loss/aggregation.h"
-#include "ops/policy_loss/policy_loss.h"
-#include "ops/sequences.h"
-#include "ops/value_loss/value_loss.h"
+#include "kernels/rl.h"
 
 namespace {
 
@@ -135,50 +130,50 @@ ops::PolicyLossParams params(const rft_policy_options& options) {
 
 int rft_group_advantage(rft_context* context, const rft_reward_columns* in, const rft_advantage_rule* rule,
                         float* advantages) {
-  return with(context, [&](rft_context&) {
+  return with(context, [&](const rft_context& c) {
     present("group_advantage", in, rule);
     columns("group_advantage", in->count, in->rewards, in->groups, advantages);
-    ops::group_advantage(in->count, {in->rewards, in->groups, in->lengths, in->baselines}, advantage_rule(*rule, *in),
-                         ddof(*rule), advantages);
+    kernels::group_advantage(c.ctx(), in->count, {in->rewards, in->groups, in->lengths, in->baselines},
+                             advantage_rule(*rule, *in), ddof(*rule), advantages);
   });
 }
 
 int rft_gdpo(rft_context* context, int64_t K, int64_t B, const float* rewards, const float* weights,
              const int32_t* groups, const rft_advantage_rule* rule, float* advantages) {
-  return with(context, [&](rft_context&) {
+  return with(context, [&](const rft_context& c) {
     present("gdpo", rule);
     expect(rule->kind == RFT_ADVANTAGE_GROUP, "gdpo rule", "kind RFT_ADVANTAGE_GROUP", int(rule->kind));
     columns("gdpo", K, weights);
     columns("gdpo", B, groups, advantages);
     columns("gdpo", K > 0 ? B : 0, rewards);
-    ops::gdpo(K, B, rewards, weights, groups, normalised(*rule), ddof(*rule), advantages);
+    kernels::gdpo(c.ctx(), K, B, rewards, weights, groups, normalised(*rule), ddof(*rule), advantages);
   });
 }
 
 int rft_gae(rft_context* context, const rft_gae_columns* in, double gamma, double lambda, float* advantages,
             float* returns) {
-  return with(context, [&](rft_context&) {
+  return with(context, [&](const rft_context& c) {
     present("gae", in);
     columns("gae", in->n, in->rewards, advantages, returns);
     not_negative("gae gamma", gamma);
     not_negative("gae lambda", lambda);
-    ops::check_sequences("gae sequences", in->sequences, in->sequence_count, in->n);
-    ops::gae({in->rewards, in->values, in->mask, in->sequences, in->sequence_count}, gamma, lambda, advantages,
-             returns);
+    columns("gae sequences", in->sequence_count, in->sequences);
+    kernels::gae(c.ctx(), in->n, {in->rewards, in->values, in->mask, in->sequences, in->sequence_count}, gamma, lambda,
+                 advantages, returns);
   });
 }
 
 int rft_whiten(rft_context* context, int64_t n, const float* values, const int32_t* counts, int32_t keep_mean,
                float* out) {
-  return with(context, [&](rft_context&) {
+  return with(context, [&](const rft_context& c) {
     columns("whiten", n, values, out);
-    ops::whiten(n, values, counts, keep_mean == 0, out);
+    kernels::whiten(c.ctx(), n, values, counts, keep_mean == 0, out);
   });
 }
 
 int rft_aggregation_weights(rft_context* context, int64_t n, const uint8_t* mask, const int32_t* sequences,
                             int64_t sequence_count, const rft_aggregation_rule* rule, float* weights) {
-  return with(context, [&](rft_context&) {
+  return with(context, [&](const rft_context& c) {
     present("aggregation_weights", rule);
     columns("aggregation_weights", n, weights);
     for (const int64_t count : {rule->completions, rule->tokens, rule->rollout_tokens, rule->mini_batches,
@@ -187,41 +182,44 @@ int rft_aggregation_weights(rft_context* context, int64_t n, const uint8_t* mask
     const ops::Aggregation mode = aggregation(rule->mode);
     expect(mode != ops::Aggregation::FixedLength || rule->fixed_length > 0, "aggregation_weights fixed_length",
            "a length from 1", rule->fixed_length);
-    ops::check_sequences("aggregation_weights sequences", sequences, sequence_count, n);
-    ops::aggregation_weights(
-        {mask, sequences, sequence_count},
-        {mode, rule->completions, rule->tokens, rule->rollout_tokens, std::max<int64_t>(1, rule->mini_batches),
-         std::max<int64_t>(1, rule->micro_batches), rule->fixed_length},
-        weights);
+    columns("aggregation_weights sequences", sequence_count, sequences);
+    const ops::AggregationRule own{mode,
+                                   rule->completions,
+                                   rule->tokens,
+                                   rule->rollout_tokens,
+                                   std::max<int64_t>(1, rule->mini_batches),
+                                   std::max<int64_t>(1, rule->micro_batches),
+                                   rule->fixed_length};
+    kernels::aggregation_weights(c.ctx(), n, {mask, sequences, sequence_count}, own, weights);
   });
 }
 
 int rft_policy_loss(rft_context* context, const rft_policy_columns* in, const rft_policy_options* options,
                     const rft_policy_result* out) {
-  return with(context, [&](rft_context&) {
+  return with(context, [&](const rft_context& c) {
     present("policy_loss", in, options, out);
     columns("policy_loss", in->n, in->logp, in->advantages, in->weights, out->loss, out->dlogp, out->kl, out->clipped);
-    ops::policy_loss(in->n,
-                     {in->logp, in->advantages, in->weights, in->old_logp, in->ref_logp, in->kl_coefs, in->importance,
-                      in->sampled_logp, in->keep, in->selected, in->sequences, in->sequence_count},
-                     params(*options), {out->loss, out->dlogp, out->kl, out->clipped});
+    kernels::policy_loss(c.ctx(), in->n,
+                         {in->logp, in->advantages, in->weights, in->old_logp, in->ref_logp, in->kl_coefs,
+                          in->importance, in->sampled_logp, in->keep, in->selected, in->sequences, in->sequence_count},
+                         params(*options), {out->loss, out->dlogp, out->kl, out->clipped});
   });
 }
 
 int rft_kl(rft_context* context, int64_t n, const float* logp, const float* ref_logp, rft_kl_estimator kind,
            float* value, float* slope) {
-  return with(context, [&](rft_context&) {
+  return with(context, [&](const rft_context& c) {
     columns("kl", n, logp, ref_logp, value, slope);
-    ops::kl(n, logp, ref_logp, estimator(kind), value, slope);
+    kernels::kl(c.ctx(), n, logp, ref_logp, estimator(kind), value, slope);
   });
 }
 
 int rft_value_loss(rft_context* context, const rft_value_columns* in, double clip, const rft_value_result* out) {
-  return with(context, [&](rft_context&) {
+  return with(context, [&](const rft_context& c) {
     present("value_loss", in, out);
     columns("value_loss", in->n, in->values, in->returns, in->weights, out->loss, out->dvalue, out->clipped);
     not_negative("value_loss clip", clip);
-    ops::value_loss(in->n, {in->values, in->returns, in->old_values, in->weights}, clip,
-                    {out->loss, out->dvalue, out->clipped});
+    kernels::value_loss(c.ctx(), in->n, {in->values, in->returns, in->old_values, in->weights}, clip,
+                        {out->loss, out->dvalue, out->clipped});
   });
 }

@@ -168,27 +168,30 @@ int64_t free_bytes() {
 void to_device(void* to, const void* from, size_t bytes) {
   State& s = state();
   in_pieces(bytes, [&](size_t at, size_t n) {
-    s.staging->upload(static_cast<char*>(to) + at, static_cast<const char*>(from) + at, n, s.stream);
+    s.staging->upload(static_cast<char*>(to) + at, static_cast<const char*>(from) + at, n, stream());
   });
 }
 
 void to_host(void* to, const void* from, size_t bytes) {
   State& s = state();
   in_pieces(bytes, [&](size_t at, size_t n) {
-    s.staging->download(static_cast<char*>(to) + at, static_cast<const char*>(from) + at, n, s.stream);
+    s.staging->download(static_cast<char*>(to) + at, static_cast<const char*>(from) + at, n, stream());
   });
 }
 
 void copy(void* to, const void* from, size_t bytes) {
-  if (bytes) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, state().stream), "copy on the device");
+  if (bytes) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream()), "copy on the device");
 }
 
 void fill(void* to, int byte, size_t bytes) {
-  if (bytes) check(cudaMemsetAsync(to, byte, bytes, state().stream), "fill");
+  if (bytes) check(cudaMemsetAsync(to, byte, bytes, stream()), "fill");
 }
 
-Stream stream() { return state().stream; }
-void synchronize() { check(cudaStreamSynchronize(state().stream), "wait for the stream"); }
+Stream stream() {
+  const Stream engine = state().stream;
+  return detail::thread_stream.given ? detail::thread_stream.stream : engine;
+}
+void synchronize() { check(cudaStreamSynchronize(stream()), "wait for the stream"); }
 
 struct Event::Impl {
   cudaEvent_t event = nullptr;
@@ -198,7 +201,7 @@ Event::Event() : impl_(std::make_unique<Impl>()) {
   check(cudaEventCreate(&impl_->event), "event");
 }
 Event::~Event() { cudaEventDestroy(impl_->event); }
-void Event::record() { check(cudaEventRecord(impl_->event, state().stream), "event"); }
+void Event::record() { check(cudaEventRecord(impl_->event, stream()), "event"); }
 double Event::seconds_since(const Event& earlier) const {
   check(cudaEventSynchronize(impl_->event), "wait for an event");
   float milliseconds = 0;
@@ -210,7 +213,7 @@ struct Graph::Impl {
   cudaGraphExec_t graph = nullptr;
 };
 Graph::Graph(const std::function<void()>& body) : impl_(std::make_unique<Impl>()) {
-  const cudaStream_t on = state().stream;
+  const cudaStream_t on = stream();
   check(cudaStreamBeginCapture(on, cudaStreamCaptureModeThreadLocal), "start of a graph");
   cudaGraph_t recorded = nullptr;
   try {
@@ -226,6 +229,6 @@ Graph::Graph(const std::function<void()>& body) : impl_(std::make_unique<Impl>()
   check(error, "instantiation of a graph");
 }
 Graph::~Graph() { cudaGraphExecDestroy(impl_->graph); }
-void Graph::launch() const { check(cudaGraphLaunch(impl_->graph, state().stream), "launch of a graph"); }
+void Graph::launch() const { check(cudaGraphLaunch(impl_->graph, stream()), "launch of a graph"); }
 
 }  // namespace rft::device

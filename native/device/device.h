@@ -5,8 +5,8 @@
 //   cuda.cpp      the CUDA runtime, linked statically; loads and explains itself without a driver
 //   emulated.cpp  the emulator of native/simt, in tests
 //
-// Everything runs on one stream in order, so memory may be handed on as soon as it is released. Errors name the call
-// and the kernel launched before it.
+// Everything of a thread runs on one stream in order, so memory may be handed on as soon as it is released. Errors name
+// the call and the kernel launched before it.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -63,8 +63,29 @@ void to_host(void* to, const void* from, size_t bytes);
 void copy(void* to, const void* from, size_t bytes);
 void fill(void* to, int byte, size_t bytes);
 
+// Of the calling thread: the engine's, or that of the OnStream that lives.
 Stream stream();
 void synchronize();
+
+namespace detail {
+struct ThreadStream {
+  bool given = false;
+  Stream stream = nullptr;
+};
+inline thread_local ThreadStream thread_stream;
+}  // namespace detail
+
+// While it lives, what this thread asks of the device goes to the caller's own stream.
+class OnStream {
+ public:
+  explicit OnStream(Stream own) : outer_(detail::thread_stream) { detail::thread_stream = {true, own}; }
+  ~OnStream() { detail::thread_stream = outer_; }
+  OnStream(const OnStream&) = delete;
+  OnStream& operator=(const OnStream&) = delete;
+
+ private:
+  detail::ThreadStream outer_;
+};
 
 // A point in the stream's work.
 class Event {

@@ -95,7 +95,7 @@ void fill(void* to, int byte, size_t bytes) {
     });
 }
 
-Stream stream() { return nullptr; }
+Stream stream() { return detail::thread_stream.stream; }
 void synchronize() {}
 
 struct Event::Impl {

@@ -1,6 +1,6 @@
 #include "kernels/op_call.h"
 
-#include <cstring>
+#include "tensor/values.h"
 
 namespace rft::kernels {
 
@@ -41,8 +41,7 @@ void backward(Ctx ctx, OpCall& call, const std::vector<Tensor>& output_grads, co
   for (size_t i = 0; i < input_grads.size(); ++i) {
     const Tensor& x = call.inputs[i];
     // An op may have put its sum elsewhere when the memory was shared.
-    if (input_grads[i] && x.grad().raw() != input_grads[i].raw())
-      std::memcpy(input_grads[i].raw(), x.grad().raw(), x.bytes());
+    if (input_grads[i] && x.grad().raw() != input_grads[i].raw()) copy_values(x.grad(), input_grads[i]);
     x.set_grad({});
   }
 }

@@ -28,5 +28,8 @@ void add(const float* a, const float* b, float* y, int64_t n, Stream stream) { r
 void add(const bf16* a, const bf16* b, bf16* y, int64_t n, Stream stream) { run_add(a, b, y, n, stream); }
 void convert(const float* x, bf16* y, int64_t n, Stream stream) { run_convert(x, y, n, stream); }
 void convert(const bf16* x, float* y, int64_t n, Stream stream) { run_convert(x, y, n, stream); }
+void to_bytes(const int32_t* x, int64_t n, uint8_t* y, Stream stream) {
+  if (n > 0) launch(over_items("to_bytes", ceil_div<int64_t>(n, 4), stream), to_bytes_kernel, x, n, y);
+}
 
 }  // namespace rft::cuda

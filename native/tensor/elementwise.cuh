@@ -27,4 +27,10 @@ __global__ void __launch_bounds__(256) convert_kernel(const From* x, To* y, int6
   if (i < n) y[i] = from_float<To>(to_float(x[i]));
 }
 
+// Four bytes a thread: neighbours share no word, which is what the emulator watches.
+static __global__ void __launch_bounds__(256) to_bytes_kernel(const int32_t* x, int64_t n, uint8_t* y) {
+  const int64_t begin = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * 4;
+  for (int64_t i = begin; i < min(begin + 4, n); ++i) y[i] = uint8_t(x[i]);
+}
+
 }  // namespace rft::cuda

@@ -14,4 +14,7 @@ void add(const simt::bf16* a, const simt::bf16* b, simt::bf16* y, int64_t n, sim
 void convert(const float* x, simt::bf16* y, int64_t n, simt::Stream);
 void convert(const simt::bf16* x, float* y, int64_t n, simt::Stream);
 
+// y = the low byte of x: flags of kernels, which write words.
+void to_bytes(const int32_t* x, int64_t n, uint8_t* y, simt::Stream);
+
 }  // namespace rft::cuda

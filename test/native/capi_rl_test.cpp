@@ -373,7 +373,7 @@ void errors(rft_context* cpu) {
   gae.sequences = outside.data(), gae.sequence_count = 1;
   refused("offsets outside", rft_gae(cpu, &gae, 1, 1, a.data(), b.data()), "offsets from 0 to 4 but received 0 to 9");
   gae.sequences = nullptr;
-  refused("no offsets", rft_gae(cpu, &gae, 1, 1, a.data(), b.data()), "offsets of the completions");
+  refused("no offsets", rft_gae(cpu, &gae, 1, 1, a.data(), b.data()), "gae sequences: expected every pointer");
   refused("gamma NaN", rft_gae(cpu, &gae, NAN, 1, a.data(), b.data()), "gae gamma");
   refused("a NULL column", rft_whiten(cpu, 4, nullptr, nullptr, 0, a.data()), "received NULL");
   refused("no context", rft_whiten(nullptr, 4, x.data(), nullptr, 0, a.data()), "rft_context_create");

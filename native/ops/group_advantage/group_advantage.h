@@ -28,8 +28,4 @@ void gdpo(int64_t K, int64_t B, const float* rewards, const float* weights, cons
 // (x - mean) / (std + eps) over the values that are not NaN; those become 0. In place.
 void standardize(int64_t n, float* x, double eps, int ddof);
 
-// masked_whiten: (x - mean) / sqrt(var + 1e-8) over rows weighted by `counts` (how many tokens carry the value; 0 =
-// none, the row becomes 0), var with Bessel's correction. nullptr = one each. shift_mean = false keeps the mean.
-void whiten(int64_t n, const float* x, const int32_t* counts, bool shift_mean, float* out);
-
 }  // namespace rft::ops

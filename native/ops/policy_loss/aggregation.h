@@ -12,6 +12,8 @@
 #pragma once
 #include <cstdint>
 
+#include "base/host_device.h"
+
 namespace rft::ops {
 
 enum class Aggregation { TokenMean, RolloutTokenMean, MicroBatchTokenMean, SequenceMean, SequenceSum, FixedLength };
@@ -29,6 +31,23 @@ struct AggregationColumns {
   const int32_t* sequences;  // (sequence_count + 1) offsets
   int64_t sequence_count;
 };
+
+// What a trained token weighs. own: trained tokens of all these rows, length: of its completion.
+RFT_HOST_DEVICE double aggregation_weight(const AggregationRule& rule, int64_t completions_here, double own,
+                                          double length) {
+  const double completions = double(rule.completions > 0 ? rule.completions : completions_here);
+  const double tokens = rule.tokens > 0 ? double(rule.tokens) : own;
+  switch (rule.mode) {
+    case Aggregation::TokenMean: return 1.0 / tokens;
+    case Aggregation::RolloutTokenMean:
+      return double(rule.mini_batches) / (rule.rollout_tokens > 0 ? double(rule.rollout_tokens) : tokens);
+    case Aggregation::MicroBatchTokenMean: return 1.0 / (double(rule.micro_batches) * own);
+    case Aggregation::SequenceMean: return 1.0 / (completions * length);
+    case Aggregation::SequenceSum: return 1.0 / completions;
+    case Aggregation::FixedLength: return 1.0 / (completions * double(rule.fixed_length));
+  }
+  return 0.0;
+}
 
 // -> weights (N)
 void aggregation_weights(const AggregationColumns& in, const AggregationRule& rule, float* weights);

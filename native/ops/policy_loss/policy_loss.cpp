@@ -319,14 +319,18 @@ void run(const Objective& objective, int64_t n, const PolicyLossColumns& in, con
 
 }  // namespace
 
-void check_policy_loss(int64_t n, const PolicyLossColumns& in, const PolicyLossParams& params) {
-  if (n == 0) return;
-  if (in.sequences == nullptr && !needs_sequences(params)) return;
+void check_presence(const PolicyLossColumns& in, const PolicyLossParams& params) {
+  if (!needs_sequences(params)) return;
   expect(in.sequences != nullptr && in.sequence_count >= 0, "policy_loss sequences",
          "offsets of the completions, which this loss looks at as a whole", "none");
-  check_sequences("policy_loss sequences", in.sequences, in.sequence_count, n);
   expect(params.off_policy_threshold == std::numeric_limits<double>::infinity() || in.sampled_logp,
          "policy_loss sampledLogp", "the sampler's log-probs for the off-policy mask", "none");
+}
+
+void check_policy_loss(int64_t n, const PolicyLossColumns& in, const PolicyLossParams& params) {
+  if (n == 0) return;
+  check_presence(in, params);
+  if (in.sequences != nullptr) check_sequences("policy_loss sequences", in.sequences, in.sequence_count, n);
 }
 
 bool needs_sequences(const PolicyLossParams& params) {

@@ -60,7 +60,9 @@ template <class Objective>
 constexpr bool kTakesImportance = std::is_same_v<Objective, Vespo>;
 
 bool needs_sequences(const PolicyLossParams& params);
-// Throws when a column that these parameters need is absent, or sequences are no offsets from 0 to n. Host columns.
+// Throws when a column that these parameters need is absent.
+void check_presence(const PolicyLossColumns& in, const PolicyLossParams& params);
+// That, and sequences are offsets from 0 to n. Host columns.
 void check_policy_loss(int64_t n, const PolicyLossColumns& in, const PolicyLossParams& params);
 // Checks its input.
 void policy_loss(int64_t n, const PolicyLossColumns& in, const PolicyLossParams& params, const PolicyLossResult& out);

@@ -16,39 +16,56 @@ namespace {
 
 using rft::concat;
 
-std::string advantages(rft::cuda::GroupScale scale, const std::vector<int32_t>& sizes, bool equal) {
+// By the formula, about the mean of a group's rows that have a reward; every fifth row has none.
+std::string advantages(rft::ops::AdvantageScale scale, const std::vector<int32_t>& sizes, bool equal) {
+  using rft::ops::AdvantageScale;
   Floats rewards;
   std::vector<int32_t> members, begins = {0};
   for (const int32_t n : sizes) begins.push_back(begins.back() + n);
   const int B = begins.back();
   const Floats noise = random_floats(size_t(B), 1, 4);
-  for (int i = 0; i < B; ++i) rewards.push_back(equal ? 0.1f : noise[size_t(i)]), members.push_back((i * 7) % B);
+  for (int i = 0; i < B; ++i) {
+    rewards.push_back(i % 5 == 4 ? NAN : equal ? 0.1f : noise[size_t(i)]);
+    members.push_back((i * 7) % B);
+  }
   if (B % 7 == 0) return "the test needs a size that 7 does not divide";
-  const auto deviation = [&](int begin, int end, double* mean) {
+  const auto valued = [&](int begin, int end) {
+    std::vector<double> out;
+    for (int i = begin; i < end; ++i)
+      if (const float r = rewards[size_t(members[size_t(i)])]; !std::isnan(r)) out.push_back(r);
+    return out;
+  };
+  const auto deviation = [&](const std::vector<double>& values, double* mean) {
     double sum = 0, squares = 0;
-    for (int i = begin; i < end; ++i) sum += rewards[size_t(members[size_t(i)])];
-    *mean = sum / (end - begin);
-    for (int i = begin; i < end; ++i) squares += std::pow(rewards[size_t(members[size_t(i)])] - *mean, 2);
-    return end - begin > 1 ? std::sqrt(squares / (end - begin - 1)) : 0.0;
+    for (const double r : values) sum += r;
+    *mean = sum / double(values.size());
+    for (const double r : values) squares += std::pow(r - *mean, 2);
+    return values.size() > 1 ? std::sqrt(squares / double(values.size() - 1)) : 0.0;
   };
   std::vector<double> want(static_cast<size_t>(B));
   double ignored, mean;
-  const double all = deviation(0, B, &ignored);
+  const double all = deviation(valued(0, B), &ignored);
   for (size_t g = 0; g < sizes.size(); ++g) {
-    const double own = deviation(begins[g], begins[g + 1], &mean);
-    const double divisor = scale == rft::cuda::GroupScale::None    ? 1
-                           : scale == rft::cuda::GroupScale::Group ? own + 1e-4
-                                                                   : all + 1e-4;
+    const auto own = valued(begins[g], begins[g + 1]);
+    const double std = deviation(own, &mean);
+    const double divisor = scale == AdvantageScale::None ? 1 : scale == AdvantageScale::Group ? std + 1e-4 : all + 1e-4;
     for (int i = begins[g]; i < begins[g + 1]; ++i) {
       const size_t at = size_t(members[size_t(i)]);
-      want[at] = equal || sizes[g] == 1 ? 0 : (rewards[at] - mean) / divisor;
+      const bool zero = equal || own.size() < 2 || std::isnan(rewards[at]);
+      want[at] = zero ? 0 : (rewards[at] - mean) / divisor;
     }
   }
-  Buffer<float> in(rewards), out(Floats(size_t(B), 0.0f));
+  Buffer<float> in(rewards), out(static_cast<size_t>(B));
   Buffer<int32_t> order(members), starts(begins);
-  Buffer<double> batch(1);
-  rft::cuda::group_advantage(
-      {in.get(), order.get(), starts.get(), int32_t(sizes.size()), B, scale, 1e-4f, batch.get(), out.get()}, nullptr);
+  Buffer<rft::cuda::BatchMoments> batch(1);
+  const rft::cuda::GroupAdvantage call{.rows = B,
+                                       .in = {in.get(), nullptr, nullptr, nullptr},
+                                       .members = order.get(),
+                                       .begins = starts.get(),
+                                       .groups = int64_t(sizes.size()),
+                                       .batch = batch.get(),
+                                       .advantages = out.get()};
+  rft::cuda::group_advantage(call, rft::ops::Normalised{scale, 1e-4}, 1, nullptr);
   return close(out.host(), want, equal ? 0 : 1e-6, 1e-5);
 }
 
@@ -247,8 +264,8 @@ void check_sample() {
 }  // namespace
 
 int main() {
-  using rft::cuda::GroupScale;
-  for (const GroupScale scale : {GroupScale::Group, GroupScale::Batch, GroupScale::None}) {
+  using rft::ops::AdvantageScale;
+  for (const AdvantageScale scale : {AdvantageScale::Group, AdvantageScale::Batch, AdvantageScale::None}) {
     const std::string name = concat("group_advantage by ", int(scale));
     expect_clean(name, [=] { return advantages(scale, {3, 1, 40, 0, 6}, false); });
     expect_clean(name + ", equal rewards", [=] { return advantages(scale, {3, 1, 33, 0, 2}, true); });
