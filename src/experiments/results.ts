@@ -1,27 +1,30 @@
 /** What the arms of an experiment came to: answers to every held-out row, the run's metrics and alarms, and statistics of them. */
-import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { InputError } from '../core/errors.ts'
 import { type Estimate, pairedDifference, proportion } from '../evaluation/statistics.ts'
 import type { AlarmRecord } from '../metrics/alarms.ts'
 import type { MetricsRecord } from '../metrics/types.ts'
 import type { Evaluation } from '../trainer/evaluate.ts'
 import type { Arm } from './define.ts'
+import { readJson, writeJson } from './json_file.ts'
 
 /** Per kind of question, one character per held-out row in file order: 1 = right. */
-export type Answers = Readonly<Record<string, string>>
+export const answersSchema = z.record(z.string(), z.string().regex(/^[01]*$/))
+export type Answers = Readonly<z.output<typeof answersSchema>>
 
-/** `outcome.json` of an arm. */
-export interface Outcome {
-  /** Steps made; fewer than asked for when an alarm ended the run. */
-  steps: number
-  /** Training, without evaluations. */
-  seconds: number
-  completions: number
-  /** Prompt tokens (once per completion) and completion tokens. */
-  tokens: number
-  answers: Answers
-}
+/**
+ * `outcome.json` of an arm. `steps` made are fewer than asked for when an alarm ended the run; `seconds` of training leave
+ * evaluations out; `tokens` are those of prompts (once per completion) and of completions.
+ */
+const outcomeSchema = z.object({
+  steps: z.int().min(0),
+  seconds: z.number().min(0),
+  completions: z.int().min(0),
+  tokens: z.int().min(0),
+  answers: answersSchema,
+})
+export type Outcome = z.output<typeof outcomeSchema>
 
 export interface ArmResult extends Outcome {
   arm: Arm
@@ -88,25 +91,8 @@ export function secondsPerStep({ records }: Pick<ArmResult, 'records'>): number 
 
 const outcomeName = 'outcome.json'
 
-export async function writeOutcome(armDir: string, outcome: Outcome): Promise<void> {
-  const file = join(armDir, outcomeName)
-  await writeFile(`${file}.tmp`, `${JSON.stringify(outcome, null, 2)}\n`)
-  await rename(`${file}.tmp`, file)
-}
+export const writeOutcome = (armDir: string, outcome: Outcome) => writeJson(join(armDir, outcomeName), outcome)
 
 /** @returns `null` when the arm is not finished. @throws InputError for a file that is no outcome. */
-export async function readOutcome(armDir: string): Promise<Outcome | null> {
-  const file = join(armDir, outcomeName)
-  let text: string
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw error
-  }
-  try {
-    return JSON.parse(text) as Outcome
-  } catch {
-    throw new InputError(file, 'the outcome of an arm (JSON)', text.slice(0, 40), 'Remove it, or use --fresh')
-  }
-}
+export const readOutcome = (armDir: string) =>
+  readJson(join(armDir, outcomeName), outcomeSchema, 'the outcome of an arm')

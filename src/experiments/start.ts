@@ -2,10 +2,9 @@
  * What all arms start from: drawn pictures, and a model warmed up on them by imitation. Made once per seed and kept
  * beside the experiments, which share it.
  */
-import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
+import { z } from 'zod'
 import type { Config } from '../config/schema.ts'
-import { InputError } from '../core/errors.ts'
 import { generateShapes } from '../data/shapes/index.ts'
 import type { MetricsSink } from '../metrics/types.ts'
 import { createModel } from '../quickstart/model.ts'
@@ -18,7 +17,8 @@ import {
   warmStartSteps,
 } from '../quickstart/settings.ts'
 import { train } from '../trainer/train.ts'
-import { type Answers, answersOf } from './results.ts'
+import { readJson, writeJson } from './json_file.ts'
+import { type Answers, answersOf, answersSchema } from './results.ts'
 
 /** Rows to draw, and steps of imitation. */
 export interface StartSizes {
@@ -62,7 +62,8 @@ export interface Start {
 export async function openStart(options: StartOptions, hooks: StartHooks): Promise<Start | null> {
   const { dir, seed, threads, sizes = usualSizes } = options
   const { data, model, warmStart } = places(dir)
-  const done = await readStart(dir)
+  const file = join(dir, fileName)
+  const done = await readJson(file, startSchema, 'the start of experiments')
   if (done) return { data, model: join(dir, done.model), answers: done.answers }
 
   const { steps, ...rows } = sizes
@@ -84,27 +85,11 @@ export async function openStart(options: StartOptions, hooks: StartHooks): Promi
   })
   if (stopped) return null
   const stored = { model: relative(dir, checkpoint), answers: answersOf(lastEvaluation!) }
-  await writeStart(dir, stored)
+  await writeJson(file, stored)
   return { data, model: checkpoint, answers: stored.answers }
 }
 
 const fileName = 'start.json'
 
 /** `model` is relative to the folder of the start. */
-type StoredStart = Omit<Start, 'data'>
-
-async function writeStart(dir: string, start: StoredStart): Promise<void> {
-  const file = join(dir, fileName)
-  await writeFile(`${file}.tmp`, `${JSON.stringify(start, null, 2)}\n`)
-  await rename(`${file}.tmp`, file)
-}
-
-async function readStart(dir: string): Promise<StoredStart | null> {
-  const file = join(dir, fileName)
-  try {
-    return JSON.parse(await readFile(file, 'utf8')) as StoredStart
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw new InputError(file, 'the start of experiments (JSON)', (error as Error).message, 'Remove the folder')
-  }
-}
+const startSchema = z.object({ model: z.string().min(1), answers: answersSchema })

@@ -24,13 +24,25 @@ describe('the command line', () => {
   it('prints its help without arguments and with --help', async () => {
     const help = await rft(['--help'])
     expect(help.code).toBe(0)
-    for (const name of ['quickstart', 'train', 'eval', 'generate', 'score', 'data', 'config', 'doctor', 'build'])
+    for (const name of [
+      'quickstart',
+      'experiment',
+      'train',
+      'eval',
+      'generate',
+      'score',
+      'data',
+      'config',
+      'doctor',
+      'build',
+    ])
       expect(help.stdout).toMatch(new RegExp(`^  ${name} `, 'm'))
     expect(await rft([])).toEqual(help)
   })
 
   it.each([
     'quickstart',
+    'experiment',
     'plan',
     'train',
     'eval',
