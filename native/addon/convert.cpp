@@ -74,7 +74,8 @@ StorageDtype storage_dtype(const Field& f) {
   if (name == "F32") return StorageDtype::F32;
   if (name == "BF16") return StorageDtype::BF16;
   if (name == "F16") return StorageDtype::F16;
-  fail(f.path(), "F32, BF16 or F16", name);
+  if (name == "U8") return StorageDtype::U8;
+  fail(f.path(), "F32, BF16, F16 or U8", name);
 }
 
 // True for bf16.
@@ -83,6 +84,21 @@ bool weight_format(const Field& f) {
   if (name == "fp32") return false;
   if (name == "bf16") return true;
   fail(f.path(), "fp32 or bf16", name);
+}
+
+ops::StateFormat state_format(const Field& f) {
+  const std::string name = f.text();
+  if (name == "f32") return ops::StateFormat::F32;
+  if (name == "bf16") return ops::StateFormat::BF16;
+  if (name == "8bit") return ops::StateFormat::Bits8;
+  fail(f.path(), "f32, bf16 or 8bit", name);
+}
+
+bool is_bf16(const Field& f) {
+  const std::string name = f.text();
+  if (name == "f32") return false;
+  if (name == "bf16") return true;
+  fail(f.path(), "f32 or bf16", name);
 }
 
 const char* finish_name(Finish finish) {
@@ -199,6 +215,16 @@ OptimizerOptions optimizer_options(const Field& o) {
   out.adamw.weight_decay = float(o["weightDecay"].number());
   out.no_decay = o["noDecay"].texts();
   if (!o["headLrFactor"].is_null()) out.head_lr_factor = float(o["headLrFactor"].number());
+  if (!o["state"].is_null()) out.state = state_format(o["state"]);
+  if (!o["gradDtype"].is_null()) out.gradients = is_bf16(o["gradDtype"]) ? Dtype::BF16 : Dtype::F32;
+  if (!o["stochasticRounding"].is_null()) out.stochastic_rounding = o["stochasticRounding"].boolean();
+  if (!o["seed"].is_null()) out.adamw.seed = uint64_t(o["seed"].integer());
+  return out;
+}
+
+Napi::Value shape_to_js(Napi::Env env, const Shape& shape) {
+  auto out = Napi::Array::New(env, shape.size());
+  for (size_t i = 0; i < shape.size(); ++i) out.Set(uint32_t(i), double(shape[i]));
   return out;
 }
 

@@ -60,6 +60,7 @@ std::vector<GenerateRequest> generate_requests(const Field& list);
 GenerateOptions generate_options(const Field& options);
 OptimizerOptions optimizer_options(const Field& options);
 
+Napi::Value shape_to_js(Napi::Env env, const Shape& shape);
 Napi::Value floats_to_js(Napi::Env env, const std::vector<float>& values);
 Napi::Value bytes_to_js(Napi::Env env, const std::vector<uint8_t>& values);
 Napi::Value ints_to_js(Napi::Env env, const std::vector<int32_t>& values);

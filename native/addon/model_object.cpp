@@ -155,10 +155,8 @@ Napi::Value ModelObject::parameters(const Napi::CallbackInfo& info) {
   auto list = Napi::Array::New(info.Env());
   for (const auto& p : s->model.weights().all()) {
     auto o = Napi::Object::New(info.Env());
-    auto shape = Napi::Array::New(info.Env());
-    for (int64_t d : p.value.shape()) shape.Set(shape.Length(), double(d));
     o.Set("name", p.name);
-    o.Set("shape", shape);
+    o.Set("shape", shape_to_js(info.Env(), p.value.shape()));
     o.Set("trainable", p.trainable);
     list.Set(list.Length(), o);
   }

@@ -69,6 +69,7 @@ class OptimizerObject : public Napi::ObjectWrap<OptimizerObject> {
   Napi::Value step(const Napi::CallbackInfo& info);
   Napi::Value save(const Napi::CallbackInfo& info);
   Napi::Value load(const Napi::CallbackInfo& info);
+  Napi::Value states(const Napi::CallbackInfo& info);
   Napi::Value steps(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);
 

@@ -7,8 +7,8 @@ Napi::Function OptimizerObject::define(Napi::Env env) {
   return DefineClass(
       env, "Optimizer",
       {InstanceMethod<&OptimizerObject::step>("step"), InstanceMethod<&OptimizerObject::save>("save"),
-       InstanceMethod<&OptimizerObject::load>("load"), InstanceMethod<&OptimizerObject::dispose>("dispose"),
-       InstanceAccessor<&OptimizerObject::steps>("steps")});
+       InstanceMethod<&OptimizerObject::load>("load"), InstanceMethod<&OptimizerObject::states>("states"),
+       InstanceMethod<&OptimizerObject::dispose>("dispose"), InstanceAccessor<&OptimizerObject::steps>("steps")});
 }
 
 // new Optimizer(model, options)
@@ -59,6 +59,18 @@ Napi::Value OptimizerObject::load(const Napi::CallbackInfo& info) {
     read_tensors(ctx, sources, [&](const std::string& name) { return s->optimizer.state(name); });
     s->optimizer.set_steps(steps);
   });
+}
+
+Napi::Value OptimizerObject::states(const Napi::CallbackInfo& info) {
+  auto list = Napi::Array::New(info.Env());
+  for (const NamedTensor& s : state(info.Env())->optimizer.states()) {
+    auto o = Napi::Object::New(info.Env());
+    o.Set("name", s.name);
+    o.Set("shape", shape_to_js(info.Env(), s.value.shape()));
+    o.Set("dtype", to_string(s.value.dtype()));
+    list.Set(list.Length(), o);
+  }
+  return list;
 }
 
 Napi::Value OptimizerObject::steps(const Napi::CallbackInfo& info) {

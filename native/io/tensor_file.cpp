@@ -13,7 +13,10 @@
 
 namespace rft {
 
-size_t size_of(StorageDtype dtype) { return dtype == StorageDtype::F32 ? 4 : 2; }
+size_t size_of(StorageDtype dtype) {
+  if (dtype == StorageDtype::U8) return 1;
+  return dtype == StorageDtype::F32 ? 4 : 2;
+}
 
 namespace {
 
@@ -78,16 +81,27 @@ void from_f32(StorageDtype dtype, const float* in, void* raw, int64_t n) {
   if (dtype == StorageDtype::F16) simd::f32_to_f16(in, half, n);
 }
 
+void expect_same_kind(const std::string& where, StorageDtype dtype, const Tensor& t) {
+  if ((dtype == StorageDtype::U8) != (t.dtype() == Dtype::U8))
+    fail(where, t.dtype() == Dtype::U8 ? "dtype U8" : "dtype F32, BF16 or F16",
+         dtype == StorageDtype::U8 ? "U8" : "another");
+}
+
 void read_one(const Ctx& ctx, const TensorSource& source, const Tensor& to, std::vector<uint8_t>& buffer,
               std::vector<float>& values) {
   if (source.shape != to.shape())
     fail(concat(source.file, ": ", source.name), concat("shape ", to_string(to.shape())), to_string(source.shape));
+  expect_same_kind(concat(source.file, ": ", source.name), source.dtype, to);
   if (ctx.meta()) return;
   File file(source.file, O_RDONLY);
   const int64_t width = int64_t(size_of(source.dtype));
   for (int64_t i = 0; i < to.count(); i += kChunk) {
     const int64_t n = std::min(kChunk, to.count() - i);
     file.read_at(buffer.data(), size_t(n * width), source.offset + i * width);
+    if (to.dtype() == Dtype::U8) {
+      write_bytes(to, i, n, buffer.data());
+      continue;
+    }
     to_f32(source.dtype, buffer.data(), values.data(), n);
     write_floats(to, i, n, values.data());
   }
@@ -114,10 +128,14 @@ void write_tensors(const Ctx& ctx, const std::string& path, const std::vector<ui
     for (const auto& sink : sinks) {
       ctx.check_abort();
       const Tensor from = find(sink.name);
+      expect_same_kind(concat(path, ": ", sink.name), sink.dtype, from);
       for (int64_t i = 0; i < from.count(); i += kChunk) {
         const int64_t n = std::min(kChunk, from.count() - i);
-        read_floats(from, i, n, values.data());
-        from_f32(sink.dtype, values.data(), buffer.data(), n);
+        if (from.dtype() == Dtype::U8) read_bytes(from, i, n, buffer.data());
+        else {
+          read_floats(from, i, n, values.data());
+          from_f32(sink.dtype, values.data(), buffer.data(), n);
+        }
         file.write(buffer.data(), size_t(n) * size_of(sink.dtype));
       }
     }

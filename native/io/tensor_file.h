@@ -10,7 +10,7 @@
 
 namespace rft {
 
-enum class StorageDtype { F32, BF16, F16 };
+enum class StorageDtype { F32, BF16, F16, U8 };
 size_t size_of(StorageDtype dtype);
 
 struct TensorSource {
@@ -27,7 +27,8 @@ struct TensorSink {
 
 using FindTensor = std::function<Tensor(const std::string& name)>;
 
-// Reads each source into the F32 tensor of its name. Throws when a file is short, unreadable or a shape differs.
+// Reads each source into the tensor of its name, F32 or BF16 whatever the source, U8 from U8. Throws when a file is
+// short, unreadable or a shape differs.
 void read_tensors(const Ctx& ctx, const std::vector<TensorSource>& sources, const FindTensor& find);
 
 // Writes `header`, then the tensors in order. The bytes may still be in the system's cache: whoever needs them to be

@@ -113,10 +113,19 @@ void Weights::set_trainable(const std::string& name, bool on) {
   if (!on) p.value.set_grad({});
 }
 
+void Weights::set_gradient_dtype(Dtype dtype) {
+  for (auto& p : parameters_) {
+    if (p.value.grad_dtype() == dtype) continue;
+    p.value.set_grad_dtype(dtype);
+    p.value.set_grad({});
+  }
+}
+
 void Weights::zero_grad() {
   for (auto& p : parameters_) {
     if (!p.trainable) continue;
-    if (!p.value.grad()) p.value.set_grad(Tensor(pool_, p.value.shape(), Dtype::F32, Purpose::Gradients));
+    const Tensor& x = p.value;
+    if (!x.grad()) x.set_grad(Tensor(pool_, x.shape(), x.grad_dtype(), Purpose::Gradients));
     p.value.grad().zero();
   }
 }

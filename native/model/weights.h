@@ -24,7 +24,7 @@ uint64_t fnv1a(const std::string& text);
 
 class Weights {
  public:
-  // Parameters are stored as `dtype`, F32 or BF16; their gradients are F32.
+  // Parameters are stored as `dtype`, F32 or BF16.
   explicit Weights(std::shared_ptr<Pool> pool, const std::optional<LoraSpec>& lora = {}, Dtype dtype = Dtype::F32);
   Tensor add(const std::string& name, Shape shape);
   Parameter& at(const std::string& name);
@@ -42,6 +42,8 @@ class Weights {
   void init_adapters(uint64_t seed);
   // Trainable parameters record on the tape; the others keep no gradient.
   void set_trainable(const std::string& name, bool on);
+  // Keeps the gradients of trainable parameters as F32 (at first) or BF16, from the next zero_grad on.
+  void set_gradient_dtype(Dtype dtype);
   // Sets all gradients to zero, allocating those that are missing.
   void zero_grad();
 

@@ -12,25 +12,56 @@
 
 namespace rft {
 
+namespace {
+
+Dtype dtype_of_state(ops::StateFormat format) {
+  if (format == ops::StateFormat::F32) return Dtype::F32;
+  return format == ops::StateFormat::BF16 ? Dtype::BF16 : Dtype::U8;
+}
+
+}  // namespace
+
 Optimizer::Optimizer(Model& model, const OptimizerOptions& options) : model_(model), options_(options) {
+  const bool in_place = options.stochastic_rounding;
+  model.weights().set_gradient_dtype(options.gradients);
   for (auto& p : model.weights().all()) {
     if (!p.trainable) continue;
+    const bool bf16 = p.value.dtype() == Dtype::BF16;
+    expect(bf16 || !in_place, "optimizer stochastic rounding", "BF16 weights", "F32");
+    const bool small = options.state == ops::StateFormat::Bits8 && p.value.count() < kMin8BitSize;
+    const ops::StateFormat format = small ? ops::StateFormat::F32 : options.state;
     const auto& no = options.no_decay;
-    const auto state = [&] { return Tensor(model.pool(), p.value.shape(), Dtype::F32, Purpose::Optimizer); };
-    Moments s{p.name,
-              state(),
-              state(),
-              {},
-              std::find(no.begin(), no.end(), p.name) == no.end(),
-              p.name.starts_with("value_head.") ? options.head_lr_factor : 1.0f};
-    s.m.zero();
-    s.v.zero();
-    if (p.value.dtype() == Dtype::BF16) {
-      s.master = state();
+    State s{p.name,
+            format,
+            make_moment(p.value, format),
+            make_moment(p.value, format),
+            {},
+            std::find(no.begin(), no.end(), p.name) == no.end(),
+            p.name.starts_with("value_head.") ? options.head_lr_factor : 1.0f};
+    if (bf16 && !in_place) {
+      s.master = Tensor(model.pool(), p.value.shape(), Dtype::F32, Purpose::Optimizer);
       copy_values(p.value, s.master);
     }
-    moments_.push_back(std::move(s));
+    states_.push_back(std::move(s));
   }
+}
+
+// Zeros: every code is 0 where the scale is.
+Optimizer::Stored Optimizer::make_moment(const Tensor& parameter, ops::StateFormat format) const {
+  Stored out{Tensor(model_.pool(), parameter.shape(), dtype_of_state(format), Purpose::Optimizer), {}};
+  out.values.zero();
+  if (format != ops::StateFormat::Bits8) return out;
+  out.scales = Tensor(model_.pool(), {ops::state_blocks(parameter.count())}, Dtype::F32, Purpose::Optimizer);
+  out.scales.zero();
+  return out;
+}
+
+ops::Moment Optimizer::Stored::moment() const {
+  const Dtype dtype = values.dtype();
+  const auto format = dtype == Dtype::F32    ? ops::StateFormat::F32
+                      : dtype == Dtype::BF16 ? ops::StateFormat::BF16
+                                             : ops::StateFormat::Bits8;
+  return {format, values.raw(), scales ? scales.f32() : nullptr};
 }
 
 OptimizerStep Optimizer::step(float lr, float max_grad_norm) {
@@ -51,12 +82,14 @@ OptimizerStep Optimizer::step(float lr, float max_grad_norm) {
 
 double Optimizer::grad_norm(Ctx& ctx) const {
   std::vector<Tensor> grads;
-  for (const auto& s : moments_)
+  for (const auto& s : states_)
     if (const Tensor& g = model_.weights().at(s.name).value.grad()) grads.push_back(g);
   if (!ctx.cuda()) {
     std::vector<ops::GradSpan> spans;
-    for (const Tensor& g : grads)
-      if (!ctx.meta()) spans.push_back({g.f32(), g.count()});
+    for (const Tensor& g : grads) {
+      const bool bf16 = g.dtype() == Dtype::BF16;
+      if (!ctx.meta()) spans.push_back({bf16 ? nullptr : g.f32(), g.count(), bf16 ? g.bf16() : nullptr});
+    }
     return ops::grad_norm(spans);
   }
   double sum = 0.0;
@@ -66,7 +99,7 @@ double Optimizer::grad_norm(Ctx& ctx) const {
   cuda::on_stream(ctx, [&](auto stream) {
     float* to = partial.as<float>();
     for (const Tensor& g : grads) {
-      cuda::sum_squares(g.as<float>(), g.count(), to, stream);
+      cuda::by_dtype(g, [&]<class T>(T*) { cuda::sum_squares(g.as<T>(), g.count(), to, stream); });
       to += cuda::sum_squares_chunks(g.count());
     }
     cuda::sum_partials(partial.as<float>(), chunks, reinterpret_cast<double*>(total.as<uint8_t>()), stream);
@@ -76,11 +109,21 @@ double Optimizer::grad_norm(Ctx& ctx) const {
 }
 
 void Optimizer::update(Ctx& ctx, float lr, float scale) {
+  if (ctx.meta()) return;
   std::map<float, std::vector<ops::AdamWTensor>> tensors;  // by learning rate factor
-  for (auto& s : moments_) {
-    const Tensor& p = model_.weights().at(s.name).value;
-    if (p.grad() && !ctx.meta())
-      tensors[s.lr_factor].push_back({p.f32(), p.grad().f32(), s.m.f32(), s.v.f32(), p.count(), s.decay});
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const State& s = states_[i];
+    const Tensor &p = model_.weights().at(s.name).value, &g = p.grad();
+    if (!g) continue;
+    const bool bf16 = g.dtype() == Dtype::BF16;
+    tensors[s.lr_factor].push_back({.p = p.f32(),
+                                    .g = bf16 ? nullptr : g.f32(),
+                                    .m = s.m.moment(),
+                                    .v = s.v.moment(),
+                                    .n = p.count(),
+                                    .decay = s.decay,
+                                    .id = uint32_t(i),
+                                    .g_bf16 = bf16 ? g.bf16() : nullptr});
   }
   ops::AdamWParams params = options_.adamw;
   for (const auto& [factor, own] : tensors) {
@@ -90,28 +133,41 @@ void Optimizer::update(Ctx& ctx, float lr, float scale) {
 }
 
 void Optimizer::update_on_cuda(Ctx& ctx, float lr, float scale) {
+  launch_on_cuda(ctx, options_.state, lr, scale);
+  if (options_.state == ops::StateFormat::Bits8) launch_on_cuda(ctx, ops::StateFormat::F32, lr, scale);
+}
+
+// The parameters whose moments have this format.
+void Optimizer::launch_on_cuda(Ctx& ctx, ops::StateFormat format, float lr, float scale) {
   const ops::AdamWParams& o = options_.adamw;
   std::vector<cuda::AdamWEntry> table;
   int64_t chunks = 0;
-  for (size_t i = 0; i < moments_.size(); ++i) {
-    const Moments& s = moments_[i];
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const State& s = states_[i];
     const Tensor& p = model_.weights().at(s.name).value;
-    if (!p.grad() || p.count() == 0) continue;
+    if (s.format != format || !p.grad() || p.count() == 0) continue;
     table.push_back({.p = p.raw(),
                      .master = s.master ? s.master.as<float>() : nullptr,
-                     .g = p.grad().as<float>(),
-                     .m = s.m.as<float>(),
-                     .v = s.v.as<float>(),
+                     .g = p.grad().raw(),
+                     .m = s.m.values.raw(),
+                     .v = s.v.values.raw(),
                      .n = p.count(),
                      .first_chunk = chunks,
                      .decay = s.decay ? float(double(lr * s.lr_factor) * o.weight_decay) : 0.0f,
                      .id = uint32_t(i),
-                     .lr_factor = s.lr_factor});
+                     .lr_factor = s.lr_factor,
+                     .m_scales = s.m.scales ? s.m.scales.as<float>() : nullptr,
+                     .v_scales = s.v.scales ? s.v.scales.as<float>() : nullptr});
     chunks += (p.count() + cuda::kAdamWChunk - 1) / cuda::kAdamWChunk;
   }
   if (table.empty()) return;
   const Tensor entries = ctx.workspace({int64_t(table.size() * sizeof(table[0]))}, Dtype::U8);
   upload(table.data(), entries);
+  Tensor maps;
+  if (format == ops::StateFormat::Bits8) {
+    maps = ctx.workspace({int64_t(sizeof ops::kDynamicMaps)}, Dtype::U8);
+    upload(&ops::kDynamicMaps, maps);
+  }
   cuda::on_stream(ctx, [&](auto stream) {
     const auto correction = [&](float beta) { return float(1.0 / (1.0 - std::pow(double(beta), double(steps_)))); };
     const float beta1 = float(o.beta1), beta2 = float(o.beta2);
@@ -125,20 +181,30 @@ void Optimizer::update_on_cuda(Ctx& ctx, float lr, float scale) {
                            .c1 = correction(beta1),
                            .c2 = correction(beta2),
                            .grad_scale = scale,
-                           .seed = 0,
+                           .seed = o.seed,
                            .step = steps_,
-                           .stochastic = false};
-    if (model_.decoder().head_weight().dtype() == Dtype::BF16) cuda::adamw_bf16(call, stream);
-    else cuda::adamw_f32(call, stream);
+                           .stochastic = options_.stochastic_rounding,
+                           .maps = maps ? static_cast<const ops::DynamicMaps*>(maps.raw()) : nullptr};
+    const bool bf16 = model_.decoder().head_weight().dtype() == Dtype::BF16;
+    cuda::adamw(call, {bf16, options_.gradients == Dtype::BF16, format}, stream);
   });
 }
 
-Tensor Optimizer::state(const std::string& name) const {
-  for (const auto& s : moments_) {
-    if (name == "m." + s.name) return s.m;
-    if (name == "v." + s.name) return s.v;
-    if (s.master && name == "master." + s.name) return s.master;
+std::vector<NamedTensor> Optimizer::states() const {
+  std::vector<NamedTensor> out;
+  for (const State& s : states_) {
+    out.push_back({"m." + s.name, s.m.values});
+    out.push_back({"v." + s.name, s.v.values});
+    if (s.m.scales) out.push_back({"m_scales." + s.name, s.m.scales});
+    if (s.v.scales) out.push_back({"v_scales." + s.name, s.v.scales});
+    if (s.master) out.push_back({"master." + s.name, s.master});
   }
+  return out;
+}
+
+Tensor Optimizer::state(const std::string& name) const {
+  for (const NamedTensor& s : states())
+    if (s.name == name) return s.value;
   fail("optimizer", "the name of a state tensor (m.<parameter> or v.<parameter>)", name);
 }
 

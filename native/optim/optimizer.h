@@ -8,42 +8,61 @@
 namespace rft {
 
 struct OptimizerOptions {
-  ops::AdamWParams adamw;             // lr is given per step
-  std::vector<std::string> no_decay;  // parameters without weight decay
-  float head_lr_factor = 1.0f;        // learning rate of the value head, as a multiple of the others'
+  ops::AdamWParams adamw;                          // lr is given per step
+  std::vector<std::string> no_decay;               // parameters without weight decay
+  float head_lr_factor = 1.0f;                     // learning rate of the value head, as a multiple of the others'
+  ops::StateFormat state = ops::StateFormat::F32;  // Bits8: parameters under kMin8BitSize elements keep F32 moments
+  Dtype gradients = Dtype::F32;                    // F32 or BF16
+  bool stochastic_rounding = false;                // BF16 weights are updated in place, without an F32 copy
 };
+constexpr int64_t kMin8BitSize = 4096;  // as bitsandbytes
 
 struct OptimizerStep {
   double grad_norm;  // before clipping
   bool skipped;      // the norm was not finite: nothing changed
 };
 
+struct NamedTensor {
+  std::string name;
+  Tensor value;
+};
+
 class Optimizer {
  public:
+  // Sets how the model keeps its gradients. Throws for stochastic rounding of F32 weights.
   Optimizer(Model& model, const OptimizerOptions& options);
 
   // Clips to max_grad_norm (0: never), updates, and zeroes the gradients.
   OptimizerStep step(float lr, float max_grad_norm);
   int64_t steps() const { return steps_; }
   void set_steps(int64_t steps) { steps_ = steps; }
-  // State tensors are named `m.<parameter>` and `v.<parameter>`, and `master.<parameter>` of a BF16 model: the F32 copy
-  // that is updated.
+  // What an update depends on besides weights and gradients, in a fixed order: `m.<parameter>` and `v.<parameter>`,
+  // `m_scales.<parameter>` and `v_scales.<parameter>` of 8-bit moments, and `master.<parameter>` of a BF16 parameter,
+  // the F32 copy that is updated.
+  std::vector<NamedTensor> states() const;
   Tensor state(const std::string& name) const;
 
  private:
-  struct Moments {
+  struct Stored {
+    Tensor values, scales;  // scales of 8-bit moments
+    ops::Moment moment() const;
+  };
+  struct State {
     std::string name;
-    Tensor m, v;
+    ops::StateFormat format;
+    Stored m, v;
     Tensor master;  // of a BF16 parameter
     bool decay;
     float lr_factor;
   };
+  Stored make_moment(const Tensor& parameter, ops::StateFormat format) const;
   double grad_norm(Ctx& ctx) const;
   void update(Ctx& ctx, float lr, float scale);
   void update_on_cuda(Ctx& ctx, float lr, float scale);
+  void launch_on_cuda(Ctx& ctx, ops::StateFormat format, float lr, float scale);
   Model& model_;
   OptimizerOptions options_;
-  std::vector<Moments> moments_;
+  std::vector<State> states_;
   int64_t steps_ = 0;
 };
 

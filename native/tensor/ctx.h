@@ -2,6 +2,8 @@
 #pragma once
 #include <atomic>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "device/device.h"
 #include "tensor/pool.h"
@@ -10,13 +12,17 @@
 
 namespace rft {
 
+// F32 sums of the node at work, for parameters whose gradients are kept in BF16.
+using WideGradients = std::vector<std::pair<Tensor, Tensor>>;  // parameter, sum
+
 struct Ctx {
   std::shared_ptr<Pool> pool;
   Tape* tape = nullptr;  // nullptr: nothing is recorded
   Purpose purpose = Purpose::Activations;
   const std::atomic<bool>* aborted = nullptr;
-  bool adapters = true;  // false: the model without its low-rank adapters
-  uint64_t dropout = 0;  // random stream of this training pass; 0: nothing is dropped
+  bool adapters = true;           // false: the model without its low-rank adapters
+  uint64_t dropout = 0;           // random stream of this training pass; 0: nothing is dropped
+  WideGradients* wide = nullptr;  // set while a tape runs backward
 
   // True when ops should only account for memory.
   bool meta() const { return pool->device() == Device::Meta; }

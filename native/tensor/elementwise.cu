@@ -26,6 +26,9 @@ void run_convert(const From* x, To* y, int64_t n, Stream stream) {
 
 void add(const float* a, const float* b, float* y, int64_t n, Stream stream) { run_add(a, b, y, n, stream); }
 void add(const bf16* a, const bf16* b, bf16* y, int64_t n, Stream stream) { run_add(a, b, y, n, stream); }
+void add_rounded(const float* x, bf16* y, int64_t n, Stream stream) {
+  if (n > 0) launch(over_items("add_rounded", n, stream), add_rounded_kernel, x, y, n);
+}
 void convert(const float* x, bf16* y, int64_t n, Stream stream) { run_convert(x, y, n, stream); }
 void convert(const bf16* x, float* y, int64_t n, Stream stream) { run_convert(x, y, n, stream); }
 void to_bytes(const int32_t* x, int64_t n, uint8_t* y, Stream stream) {

@@ -21,6 +21,11 @@ __global__ void __launch_bounds__(256) add_kernel(const T* a, const T* b, T* y, 
   }
 }
 
+static __global__ void __launch_bounds__(256) add_rounded_kernel(const float* x, bf16* y, int64_t n) {
+  const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i < n) y[i] = from_float<bf16>(to_float(y[i]) + x[i]);
+}
+
 template <class From, class To>
 __global__ void __launch_bounds__(256) convert_kernel(const From* x, To* y, int64_t n) {
   const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;

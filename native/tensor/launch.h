@@ -10,6 +10,9 @@ namespace rft::cuda {
 void add(const float* a, const float* b, float* y, int64_t n, simt::Stream);
 void add(const simt::bf16* a, const simt::bf16* b, simt::bf16* y, int64_t n, simt::Stream);
 
+// y += x, to nearest even.
+void add_rounded(const float* x, simt::bf16* y, int64_t n, simt::Stream);
+
 // y = x in the other storage, to nearest even.
 void convert(const float* x, simt::bf16* y, int64_t n, simt::Stream);
 void convert(const simt::bf16* x, float* y, int64_t n, simt::Stream);

@@ -13,9 +13,28 @@ void Tape::record(std::vector<Tensor> outputs, Backward backward) {
   nodes_.push_back({std::move(outputs), std::move(backward)});
 }
 
+namespace {
+
+// Rounds what a node has added to the parameters' gradients.
+void fold(Ctx& ctx, WideGradients& wide) {
+  for (auto& [x, sum] : wide) {
+    if (x.grad()) add_rounded(sum, x.grad());
+    else {
+      x.set_grad(Tensor(ctx.pool, x.shape(), Dtype::BF16, Purpose::Gradients));
+      copy_values(sum, x.grad());
+    }
+  }
+  wide.clear();
+}
+
+}  // namespace
+
 void Tape::backward(Ctx& ctx) {
+  WideGradients wide;
   Tape* outer = ctx.tape;
+  WideGradients* outer_wide = ctx.wide;
   ctx.tape = nullptr;  // closures call ops too; those are not recorded
+  ctx.wide = &wide;
   while (!nodes_.empty()) {
     ctx.check_abort();
     Node node = std::move(nodes_.back());
@@ -23,9 +42,11 @@ void Tape::backward(Ctx& ctx) {
     bool reached = false;
     for (auto& t : node.outputs) reached = reached || bool(t.grad());
     if (reached) node.backward(ctx);
+    fold(ctx, wide);
     for (auto& t : node.outputs) t.set_grad({});
   }
   ctx.tape = outer;
+  ctx.wide = outer_wide;
 }
 
 void accumulate_grad(Ctx& ctx, const Tensor& x, const Tensor& g) {
@@ -38,7 +59,19 @@ void accumulate_grad(Ctx& ctx, const Tensor& x, const Tensor& g) {
   x.set_grad(sum);
 }
 
+namespace {
+
+GradTarget wide_target(Ctx& ctx, const Tensor& x) {
+  for (auto& [parameter, sum] : *ctx.wide)
+    if (parameter.same_as(x)) return {sum, 1.0f};
+  ctx.wide->emplace_back(x, ctx.workspace(x.shape()));
+  return {ctx.wide->back().second, 0.0f};
+}
+
+}  // namespace
+
 GradTarget grad_target(Ctx& ctx, const Tensor& x) {
+  if (x.grad_dtype() == Dtype::BF16) return wide_target(ctx, x);
   if (x.grad() && x.grad().memory_is_shared()) {
     Tensor own = ctx.empty(x.shape(), x.grad().dtype());
     copy_values(x.grad(), own);

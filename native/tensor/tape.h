@@ -35,7 +35,8 @@ class Tape {
 void accumulate_grad(Ctx& ctx, const Tensor& x, const Tensor& g);
 
 // The buffer that an op adds x's gradient to, for ops that can accumulate while they compute.
-// beta = 0: overwrite (fresh memory); beta = 1: add.
+// beta = 0: overwrite (fresh memory); beta = 1: add. For a parameter it is F32 always: where the gradient is kept in
+// BF16, the sum of one node is added to it, rounded once, when the node is done.
 struct GradTarget {
   Tensor grad;
   float beta;

@@ -78,6 +78,9 @@ class Tensor {
   void set_requires_grad(bool on) const { body_->requires_grad = on; }
   const Tensor& grad() const { return *body_->grad; }  // false when there is none yet
   void set_grad(Tensor g) const { *body_->grad = std::move(g); }
+  // The element type in which a parameter's gradient is kept, F32 or BF16.
+  Dtype grad_dtype() const { return body_->grad_dtype; }
+  void set_grad_dtype(Dtype dtype) const { body_->grad_dtype = dtype; }
   bool memory_is_shared() const { return body_.use_count() > 1 || body_->block.use_count() > 1; }
   bool same_as(const Tensor& other) const { return body_ == other.body_; }
 
@@ -99,6 +102,7 @@ class Tensor {
     Dtype dtype;
     Purpose purpose = Purpose::Activations;
     bool requires_grad = false;
+    Dtype grad_dtype = Dtype::F32;
     std::shared_ptr<Tensor> grad;  // one cell for a tensor and its slots
   };
   void* data(Dtype wanted, Device where) const;

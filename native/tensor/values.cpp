@@ -53,6 +53,16 @@ void write_floats(const Tensor& t, int64_t begin, int64_t n, const float* in) {
   to_device_or_host(t, byte(t, begin), half.data(), size_t(n) * 2);
 }
 
+void read_bytes(const Tensor& t, int64_t begin, int64_t n, uint8_t* out) {
+  expect(t.dtype() == Dtype::U8, "tensor", "element type U8", to_string(t.dtype()));
+  if (!is_meta(t) && n > 0) from_device_or_host(t, out, byte(t, begin), size_t(n));
+}
+
+void write_bytes(const Tensor& t, int64_t begin, int64_t n, const uint8_t* in) {
+  expect(t.dtype() == Dtype::U8, "tensor", "element type U8", to_string(t.dtype()));
+  if (!is_meta(t) && n > 0) to_device_or_host(t, byte(t, begin), in, size_t(n));
+}
+
 std::vector<float> to_floats(const Tensor& t) {
   std::vector<float> out(static_cast<size_t>(t.count()));
   read_floats(t, 0, t.count(), out.data());
@@ -95,6 +105,25 @@ void add_values(const Tensor& a, const Tensor& b, const Tensor& sum) {
   const float *pa = a.f32(), *pb = b.f32();
   float* out = sum.f32();
   parallel_ranges(sum.count(), 16384, [&](int64_t i, int64_t e) { simd::add(pa + i, pb + i, out + i, e - i); });
+}
+
+void add_rounded(const Tensor& x, const Tensor& sum) {
+  if (is_meta(sum)) return;
+  if (sum.on_cuda())
+    return cuda::on_stream(Ctx{sum.pool()}, [&](auto stream) {
+      cuda::add_rounded(x.as<float>(), sum.as<simt::bf16>(), sum.count(), stream);
+    });
+  const float* from = x.f32();
+  uint16_t* to = sum.bf16();
+  parallel_ranges(sum.count(), 16384, [&](int64_t begin, int64_t end) {
+    float wide[256];
+    for (int64_t i = begin; i < end; i += 256) {
+      const int64_t n = std::min<int64_t>(256, end - i);
+      simd::bf16_to_f32(to + i, wide, n);
+      simd::add(wide, from + i, wide, n);
+      simd::f32_to_bf16(wide, to + i, n);
+    }
+  });
 }
 
 Tensor copy_rows(const Tensor& x, int64_t begin, int64_t count, Purpose purpose) {

@@ -208,11 +208,13 @@ void head(Bench& b) {
 void optimizer(Bench& b) {
   const int64_t n = b.size(int64_t{1} << 28, 5000);
   const Tensor p = b.random({n}, Dtype::BF16), master = b.random({n}, Dtype::F32), g = b.random({n}, Dtype::F32),
-               m = b.random({n}, Dtype::F32), v = b.ctx().workspace({n});
-  v.zero();
+               m = b.random({n}, Dtype::F32), v = b.ctx().workspace({n}), codes = b.ctx().workspace({2, n}, Dtype::U8),
+               scales = b.ctx().workspace({2, ops::state_blocks(n)}),
+               maps = b.ctx().workspace({int64_t(sizeof ops::kDynamicMaps)}, Dtype::U8);
+  for (const Tensor& t : {v, codes, scales}) t.zero();
+  upload(&ops::kDynamicMaps, maps);
   cuda::on_stream(b.ctx(), [&](auto stream) {
-    const cuda::AdamWEntry entry{p.raw(), master.as<float>(), g.as<float>(), m.as<float>(), v.as<float>(), n, 0, 0.0f,
-                                 0};
+    cuda::AdamWEntry entry{p.raw(), master.as<float>(), g.as<float>(), m.as<float>(), v.as<float>(), n, 0, 0.0f, 0};
     const Tensor table = b.ctx().workspace({int64_t(sizeof entry)}, Dtype::U8);
     upload(&entry, table);
     cuda::AdamW call{};
@@ -221,7 +223,15 @@ void optimizer(Bench& b) {
     call.chunks = (n + cuda::kAdamWChunk - 1) / cuda::kAdamWChunk;
     call.lr = 1e-6f, call.beta1 = 0.9f, call.beta2 = 0.99f, call.eps = 1e-8f, call.c1 = call.c2 = call.grad_scale = 1;
     b.time("adamw", concat("n=", n, ", fp32 master"), Dtype::BF16, 0, 30.0 * double(n),
-           [&] { cuda::adamw_bf16(call, stream); });
+           [&] { cuda::adamw(call, {.bf16_weights = true}, stream); });
+    entry.m = codes.as<uint8_t>();
+    entry.v = codes.as<uint8_t>() + n;
+    entry.m_scales = scales.as<float>();
+    entry.v_scales = scales.as<float>() + ops::state_blocks(n);
+    upload(&entry, table);
+    call.maps = static_cast<const ops::DynamicMaps*>(maps.raw());
+    b.time("adamw", concat("n=", n, ", fp32 master, 8-bit moments"), Dtype::BF16, 0, 18.0 * double(n),
+           [&] { cuda::adamw(call, {.bf16_weights = true, .state = ops::StateFormat::Bits8}, stream); });
   });
 }
 

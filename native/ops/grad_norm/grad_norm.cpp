@@ -17,11 +17,18 @@ namespace {
 
 constexpr int64_t kChunk = 4096;
 
+float chunk_squares(const GradSpan& span, int64_t begin) {
+  const int64_t n = std::min(kChunk, span.n - begin);
+  if (!span.bf16) return simd::sum_squares(span.g + begin, n);
+  float wide[kChunk];
+  simd::bf16_to_f32(span.bf16 + begin, wide, n);
+  return simd::sum_squares(wide, n);
+}
+
 double sum_of_squares(const GradSpan& span) {
   std::vector<float> partial(static_cast<size_t>((span.n + kChunk - 1) / kChunk));
   parallel_ranges(int64_t(partial.size()), 16, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      partial[size_t(i)] = simd::sum_squares(span.g + i * kChunk, std::min(kChunk, span.n - i * kChunk));
+    for (int64_t i = begin; i < end; ++i) partial[size_t(i)] = chunk_squares(span, i * kChunk);
   });
   double sum = 0.0;
   for (float s : partial) sum += s;

@@ -5,18 +5,20 @@
 
 namespace rft::cuda {
 
-static __global__ void __launch_bounds__(256) sum_squares_kernel(const float* g, int64_t n, float* partial) {
+template <class T>
+__global__ void __launch_bounds__(256) sum_squares_kernel(const T* g, int64_t n, float* partial) {
+  constexpr int kEach = kLanes<T>;
   SIMT_SHARED(float, shared, [8]);
   const int64_t begin = int64_t(blockIdx.x) * kSquaresChunk, end = min(begin + kSquaresChunk, n);
   float sum = 0.0f;
-  int64_t i = begin + int64_t(threadIdx.x) * 4;
-  for (; i + 4 <= end; i += 1024) {  // tensors start at whole packs
-    float v[4];
+  int64_t i = begin + int64_t(threadIdx.x) * kEach;
+  for (; i + kEach <= end; i += 256 * kEach) {  // tensors start at whole packs
+    float v[kEach];
     load_pack(g + i, v);
 #pragma unroll
-    for (int j = 0; j < 4; ++j) sum = fmaf(v[j], v[j], sum);
+    for (int j = 0; j < kEach; ++j) sum = fmaf(v[j], v[j], sum);
   }
-  for (; i < end; ++i) sum = fmaf(g[i], g[i], sum);  // the last pack, of one thread
+  for (; i < end; ++i) sum = fmaf(to_float(g[i]), to_float(g[i]), sum);  // the last pack, of one thread
   sum = block_sum<256>(sum, shared);
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }

@@ -8,6 +8,7 @@ namespace rft::ops {
 struct GradSpan {
   const float* g;
   int64_t n;
+  const uint16_t* bf16 = nullptr;  // the gradient where it is stored as bf16; g is then not read
 };
 
 // L2 norm over all spans together; NaN or infinite when an element is (or the sum overflows): the step is then skipped.

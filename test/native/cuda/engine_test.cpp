@@ -340,9 +340,40 @@ void check_step(const char* name, Dtype dtype, double logp_tolerance, double gra
   });
 }
 
+// A node's sum is rounded once, and the embedding, which is the head as well, has two nodes.
+void check_bf16_gradients(Dtype weights) {
+  verify(concat(to_string(weights), " weights, gradients kept in bf16 are the fp32 ones, rounded"),
+         [&]() -> std::string {
+           Model model(tiny_spec(), Device::Cuda, weights);
+           model.weights().init_random(3);
+           const GenerateRequest request = make_request(1, 2);
+           const Batch batch = make_batch(request, generate(model, model.context(), {request}, sampling(), {}));
+           std::vector<Floats> gradients[2];
+           for (const Dtype dtype : {Dtype::F32, Dtype::BF16}) {
+             model.weights().set_gradient_dtype(dtype);
+             model.weights().zero_grad();
+             auto [scored, pending] = forward(model, model.context(), batch.pack, batch.head, true);
+             Ctx ctx = model.context();
+             backward(ctx, pending, {.dlogp = Floats(scored.logp.size(), -0.1f), .dentropy = {}, .dvalues = {}});
+             model.finish_backward(ctx);
+             for (const auto& p : model.weights().all()) {
+               if (p.value.grad().dtype() != dtype) return p.name + " has another type";
+               gradients[dtype == Dtype::BF16].push_back(to_floats(p.value.grad()));
+             }
+           }
+           for (size_t i = 0; i < gradients[0].size(); ++i) {
+             const auto detail = near(model.weights().all()[i].name, gradients[1][i], gradients[0][i], 4e-3);
+             if (!detail.empty()) return detail;
+           }
+           return "";
+         });
+}
+
 }  // namespace
 
 int main() {
+  check_bf16_gradients(Dtype::F32);
+  check_bf16_gradients(Dtype::BF16);
   check_step("fp32", Dtype::F32, 1e-4, 1e-4);
   check_step("bf16", Dtype::BF16, 2e-2, 3e-2);
   return failures == 0 ? 0 : 1;

@@ -136,8 +136,7 @@ std::string adamw(bool with_master, bool stochastic) {
                                 11,
                                 t,
                                 stochastic};
-    if constexpr (sizeof(T) == 2) rft::cuda::adamw_bf16(call, nullptr);
-    else rft::cuda::adamw_f32(call, nullptr);
+    rft::cuda::adamw(call, {.bf16_weights = sizeof(T) == 2}, nullptr);
   }
   for (size_t i = 0; i < sizes.size(); ++i) {
     std::vector<double> values;

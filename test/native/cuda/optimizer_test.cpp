@@ -1,0 +1,150 @@
+// The optimizer on the emulated CUDA device beside the CPU's: moments, weights and gradients of every storage, three
+// steps with gradients that are set by hand. Elements are independent and the arithmetic is the same, so all bits
+// agree.
+#include "optim/optimizer.h"
+
+#include "harness.h"
+#include "simd/vmath.h"
+
+using namespace rft;
+using namespace rft::test;
+
+namespace {
+
+// Its embedding, 97 x 64, has 8-bit moments, in blocks of which the last is short; the rest keeps F32 moments.
+ModelSpec tiny_spec() {
+  ModelSpec spec{};
+  spec.decoder = {.vocab = 97,
+                  .hidden = 64,
+                  .layers = 1,
+                  .heads = 2,
+                  .kv_heads = 1,
+                  .head_dim = 16,
+                  .ffn = 70,
+                  .rms_eps = 1e-6f,
+                  .rope_theta = 10000,
+                  .qkv_bias = true,
+                  .qk_norm = false,
+                  .tied_head = true,
+                  .mrope_section = {}};
+  return spec;
+}
+
+// The values that bf16 has.
+Floats rounded(Floats values) {
+  std::vector<uint16_t> half(values.size());
+  simd::f32_to_bf16(values.data(), half.data(), int64_t(half.size()));
+  simd::bf16_to_f32(half.data(), values.data(), int64_t(half.size()));
+  return values;
+}
+
+void take_steps(Model& model, Optimizer& optimizer) {
+  model.weights().zero_grad();
+  for (int t = 0; t < 3; ++t) {
+    uint64_t seed = uint64_t(1000 * t);
+    for (auto& p : model.weights().all()) {
+      const int64_t n = p.value.count();
+      const Floats g = rounded(Random(++seed).normals(n, 0.1, 0.02));
+      write_floats(p.value.grad(), 0, n, g.data());
+    }
+    optimizer.step(1e-2f, 0);  // not clipped: the norm is another sum on each device
+  }
+}
+
+Floats contents(const Tensor& t) {
+  if (t.dtype() != Dtype::U8) return to_floats(t);
+  std::vector<uint8_t> bytes(size_t(t.count()));
+  read_bytes(t, 0, t.count(), bytes.data());
+  return Floats(bytes.begin(), bytes.end());
+}
+
+OptimizerOptions options(ops::StateFormat state, Dtype gradients) {
+  OptimizerOptions out;
+  out.adamw = {.lr = 0, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-6, .weight_decay = 0.01, .seed = 3};
+  out.state = state;
+  out.gradients = gradients;
+  return out;
+}
+
+// The CPU's F32 weights start where bf16 weights are: they are what the F32 copy of those must be.
+std::string same_as_cpu(Dtype weights, const OptimizerOptions& options) {
+  Model cpu(tiny_spec(), Device::Cpu), gpu(tiny_spec(), Device::Cuda, weights);
+  cpu.weights().init_random(3);
+  gpu.weights().init_random(3);
+  for (auto& p : cpu.weights().all()) {
+    const Floats start = to_floats(gpu.weights().at(p.name).value);
+    write_floats(p.value, 0, p.value.count(), start.data());
+  }
+  Optimizer on_cpu(cpu, options), on_gpu(gpu, options);
+  take_steps(cpu, on_cpu);
+  take_steps(gpu, on_gpu);
+  for (const NamedTensor& s : on_cpu.states()) {
+    const auto detail = compare_bits(s.name, contents(on_gpu.state(s.name)), contents(s.value));
+    if (!detail.empty()) return detail;
+  }
+  for (const auto& p : cpu.weights().all()) {
+    const Floats wanted = to_floats(p.value), got = to_floats(gpu.weights().at(p.name).value);
+    auto detail = compare_bits(p.name, got, weights == Dtype::BF16 ? rounded(wanted) : wanted);
+    if (detail.empty() && weights == Dtype::BF16)
+      detail = compare_bits("master." + p.name, to_floats(on_gpu.state("master." + p.name)), wanted);
+    if (!detail.empty()) return detail;
+  }
+  return "";
+}
+
+// Bytes of moments and copies for each parameter of the embedding, with those of its scales.
+double bytes_each(Dtype weights, const OptimizerOptions& options) {
+  Model model(tiny_spec(), Device::Cuda, weights);
+  model.weights().init_random(3);
+  Optimizer optimizer(model, options);
+  double bytes = 0;
+  for (const NamedTensor& s : optimizer.states())
+    if (s.name.ends_with("decoder.embed.weight")) bytes += double(s.value.bytes());
+  return bytes / (97 * 64);
+}
+
+void check_all() {
+  for (const Dtype weights : {Dtype::F32, Dtype::BF16})
+    for (const auto state : {ops::StateFormat::F32, ops::StateFormat::BF16, ops::StateFormat::Bits8})
+      for (const Dtype gradients : {Dtype::F32, Dtype::BF16}) {
+        const char* names[] = {"f32", "bf16", "8-bit"};
+        verify(concat(to_string(weights), " weights, ", names[int(state)], " moments, ", to_string(gradients),
+                      " gradients as on the CPU"),
+               [&] { return same_as_cpu(weights, options(state, gradients)); });
+      }
+}
+
+void check_stochastic_rounding() {
+  OptimizerOptions o = options(ops::StateFormat::Bits8, Dtype::BF16);
+  o.stochastic_rounding = true;
+  verify("bf16 weights rounded stochastically keep no copy, and repeat", [&]() -> std::string {
+    std::vector<Floats> runs;
+    for (int i = 0; i < 2; ++i) {
+      Model model(tiny_spec(), Device::Cuda, Dtype::BF16);
+      model.weights().init_random(3);
+      Optimizer optimizer(model, o);
+      for (const NamedTensor& s : optimizer.states())
+        if (s.name.starts_with("master.")) return s.name;
+      take_steps(model, optimizer);
+      runs.push_back(to_floats(model.weights().at("decoder.embed.weight").value));
+    }
+    return compare_bits("weights", runs[0], runs[1]);
+  });
+  verify("memory for each parameter", [&]() -> std::string {
+    const double exact = bytes_each(Dtype::BF16, options(ops::StateFormat::F32, Dtype::F32));
+    const double small = bytes_each(Dtype::BF16, o);
+    return exact == 12 && std::abs(small - (2 + 8.0 / 256)) < 0.01 ? "" : concat(exact, " and ", small, " bytes");
+  });
+  verify_error("stochastic rounding of F32 weights", {"optimizer stochastic rounding", "BF16"}, [&] {
+    Model model(tiny_spec(), Device::Cuda, Dtype::F32);
+    Optimizer optimizer(model, o);
+  });
+}
+
+}  // namespace
+
+int main() {
+  check_all();
+  check_stochastic_rounding();
+  return failures == 0 ? 0 : 1;
+}
