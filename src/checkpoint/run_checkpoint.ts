@@ -3,8 +3,8 @@
  *
  *   <run>/checkpoints/step-40/
  *     config.json  model.safetensors  tokenizer.json  ...    what transformers loads
- *     optimizer.safetensors                                  AdamW moments, fp32
- *     weights.safetensors                                    fp32 weights; only beside a model saved in 16 bits
+ *     optimizer.safetensors                                  AdamW moments as they are stored, fp32 copies of bf16 weights
+ *     weights.safetensors                                    fp32 weights; only beside a model saved in fewer bits
  *     critic.safetensors  critic_optimizer.*                 PPO: what is trained of the critic, its moments and steps
  *     reference.safetensors                                  a reference that follows the policy
  *     trainer_state.json                                     everything else that the next step depends on
@@ -20,7 +20,7 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { InputError } from '../core/errors.ts'
-import type { ParameterInfo, StorageDtype, TensorSink, TensorSource } from '../native/types.ts'
+import type { DtypeName, ParameterInfo, StateTensor, StorageDtype, TensorSink, TensorSource } from '../native/types.ts'
 import { adapterConfigFile, adapterWeightsFile, planAdapterSave } from './adapter.ts'
 import { writeChecksums } from './checksums.ts'
 import { syncFile, syncFolder, writeSynced } from './durable.ts'
@@ -32,12 +32,15 @@ import { readTrainerState, STATE_FILE, type TrainerState } from './trainer_state
 
 /** The parts of `Model` and `Optimizer` that are saved. */
 export interface SavableModel {
+  /** How its weights are stored; absent = f32. */
+  readonly dtype?: DtypeName
   parameters(): ParameterInfo[]
   save(file: string, header: Uint8Array, sinks: TensorSink[]): Promise<void>
   load(sources: TensorSource[]): Promise<void>
 }
 export interface SavableOptimizer {
   readonly steps: number
+  states(): StateTensor[]
   save(file: string, header: Uint8Array, sinks: TensorSink[]): Promise<void>
   load(sources: TensorSource[], steps: number): Promise<void>
 }
@@ -117,15 +120,15 @@ async function orRemove<T>(temporary: string, target: string, body: () => Promis
 }
 
 async function writeContent(dir: string, content: CheckpointContent): Promise<void> {
-  const { model, optimizer, source, state } = content
+  const { optimizer, source, state } = content
   for (const name of await listSideFiles(source.dir))
     await writeSynced(join(dir, name), await readFile(join(source.dir, name)))
   await (source.spec.lora ? writeAdapter(dir, content) : writeModel(dir, content))
-  await writeMoments(join(dir, OPTIMIZER_FILE), model, optimizer)
+  await writeState(join(dir, OPTIMIZER_FILE), optimizer)
   for (const { name, ...companion } of content.companions ?? []) {
     await writeWeights(join(dir, `${name}.safetensors`), companion.model)
     if (!companion.optimizer) continue
-    await writeMoments(join(dir, `${name}_optimizer.safetensors`), companion.model, companion.optimizer)
+    await writeState(join(dir, `${name}_optimizer.safetensors`), companion.optimizer)
     await writeSynced(join(dir, `${name}_optimizer.json`), `${JSON.stringify({ steps: companion.optimizer.steps })}\n`)
   }
   await writeSynced(join(dir, STATE_FILE), `${JSON.stringify(state, null, 2)}\n`)
@@ -135,7 +138,7 @@ async function writeModel(dir: string, { model, source, dtype }: CheckpointConte
   const plan = planSave(source, dtype)
   await writeSynced(join(dir, 'config.json'), plan.configText)
   await model.save(join(dir, 'model.safetensors'), plan.header, plan.sinks)
-  if (dtype === 'F32') return
+  if (dtype === 'F32' || (dtype === 'BF16' && model.dtype === 'bf16')) return
   await writeWeights(join(dir, WEIGHTS_FILE), model)
 }
 
@@ -145,12 +148,9 @@ async function writeWeights(file: string, model: SavableModel): Promise<void> {
   await model.save(file, buildHeader(weights), weights)
 }
 
-async function writeMoments(file: string, model: SavableModel, optimizer: SavableOptimizer): Promise<void> {
-  const moments = model
-    .parameters()
-    .filter((p) => p.trainable)
-    .flatMap(({ name, shape }) => ['m', 'v'].map((m) => ({ name: `${m}.${name}`, shape, dtype: 'F32' as const })))
-  await optimizer.save(file, buildHeader(moments), moments)
+async function writeState(file: string, optimizer: SavableOptimizer): Promise<void> {
+  const states = optimizer.states()
+  await optimizer.save(file, buildHeader(states), states)
 }
 
 /** The adapters alone: the model they belong to is where it was. */
@@ -174,11 +174,7 @@ export async function restoreCheckpoint(
   const state = await readTrainerState(dir)
   const exact = join(dir, WEIGHTS_FILE)
   await model.load((await exists(exact)) ? await readSources(exact) : weights)
-  const moments = await readSources(join(dir, OPTIMIZER_FILE))
-  const wanted = model.parameters().filter((p) => p.trainable).length * 2
-  if (moments.length !== wanted)
-    throw new InputError(join(dir, OPTIMIZER_FILE), `${wanted} tensors`, moments.length, 'model.freeze has changed')
-  await optimizer.load(moments, state.optimizerSteps)
+  await loadState(join(dir, OPTIMIZER_FILE), optimizer, state.optimizerSteps)
   return state
 }
 
@@ -191,14 +187,31 @@ export async function restoreCompanions(dir: string, companions: readonly Compan
     const { steps } = await readJsonObject(file)
     if (!Number.isSafeInteger(steps) || (steps as number) < 0)
       throw new InputError(`${file} steps`, 'an integer >= 0', steps)
-    await optimizer.load(await readSources(join(dir, `${name}_optimizer.safetensors`)), steps as number)
+    await loadState(join(dir, `${name}_optimizer.safetensors`), optimizer, steps as number)
   }
 }
 
+/** @throws InputError when the file holds other state than the optimizer keeps. */
+async function loadState(file: string, optimizer: SavableOptimizer, steps: number): Promise<void> {
+  const { tensors } = await readSafetensors(file)
+  const wanted = optimizer.states()
+  const sources = wanted.map(({ name, dtype }) => {
+    const found = tensors.get(name)
+    if (found?.dtype !== dtype) throw new InputError(`${file} tensor "${name}"`, dtype, found?.dtype, settingsChanged)
+    return { ...found, dtype, file }
+  })
+  if (tensors.size !== wanted.length)
+    throw new InputError(file, `${wanted.length} tensors`, tensors.size, settingsChanged)
+  await optimizer.load(sources, steps)
+}
+
+const settingsChanged = 'Resume with the optimizer.state, model.dtype and model.freeze that the run began with'
+
 async function readSources(file: string): Promise<TensorSource[]> {
   const { tensors } = await readSafetensors(file)
-  return [...tensors.values()].map(({ name, offset, dtype, shape }) => {
-    if (dtype !== 'F32') throw new InputError(`${file} tensor "${name}"`, 'dtype F32', dtype)
-    return { name, file, offset, dtype, shape }
+  return [...tensors.values()].map((entry) => {
+    const { dtype } = entry
+    if (dtype !== 'F32') throw new InputError(`${file} tensor "${entry.name}"`, 'dtype F32', dtype)
+    return { ...entry, dtype, file }
   })
 }

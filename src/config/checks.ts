@@ -53,7 +53,13 @@ function* evaluationChecks(config: Config): Generator<Violation> {
     }
 }
 
-function* limitChecks({ data, optimizer, train }: Config): Generator<Violation> {
+function* limitChecks({ data, model, optimizer, train }: Config): Generator<Violation> {
+  if (optimizer.stochasticRounding && model.dtype === 'f32')
+    yield {
+      path: ['optimizer', 'stochasticRounding'],
+      expected: 'false while model.dtype is f32',
+      remedy: 'Weights in f32 are not rounded.',
+    }
   if (data.minPixels !== null && data.maxPixels !== null && data.minPixels > data.maxPixels)
     yield {
       path: ['data', 'minPixels'],

@@ -20,7 +20,9 @@ export const modelSection = section(
     dtype: z
       .enum(['auto', 'f32', 'bf16'])
       .default('auto')
-      .describe('Number format of weights and activations. auto = bf16 on CUDA, f32 on the CPU, which knows no other.'),
+      .describe(
+        'Number format of weights and activations. auto = bf16 on CUDA, f32 on the CPU, which knows no other: its arithmetic is in f32, so bf16 weights would be a second copy.',
+      ),
     freeze: z
       .array(text())
       .default([])

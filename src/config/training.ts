@@ -15,6 +15,22 @@ export const optimizerSection = section(
       .array(text())
       .default(['norm', 'bias'])
       .describe('Parameters whose name contains one of these have no weight decay.'),
+    state: z
+      .enum(['f32', 'bf16', '8bit'])
+      .default('f32')
+      .describe(
+        "How AdamW's two moments are stored: 8, 4 or about 2 bytes a parameter. 8bit = block-wise dynamic quantisation, as adamw_8bit of bitsandbytes; parameters under 4096 values stay in f32.",
+      ),
+    gradDtype: z
+      .enum(['f32', 'bf16'])
+      .default('f32')
+      .describe('How gradients are stored while packs add to them: 4 or 2 bytes a parameter.'),
+    stochasticRounding: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Update bf16 weights in place, rounded up or down at random in proportion, in place of an fp32 copy: 4 bytes a parameter less.',
+      ),
     maxGradNorm: z.number().min(0).default(1).describe('Global gradient norm limit. 0 = no clipping.'),
     schedule: z.enum(['constant', 'linear', 'cosine']).default('constant').describe('Learning rate after the warm-up.'),
     warmupSteps: count(0).default(0).describe('Steps in which the learning rate rises linearly from 0.'),

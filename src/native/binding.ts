@@ -31,6 +31,7 @@ import type {
   PolicyLossInput,
   PolicyLossOutput,
   ScoreOutput,
+  StateTensor,
   TensorSink,
   TensorSource,
   ValueLossInput,
@@ -98,6 +99,7 @@ export interface NativeModel {
 
 export interface NativeOptimizer {
   readonly steps: number
+  states(): StateTensor[]
   step(input: OptimizerStepInput): Promise<OptimizerStepOutput>
   save(file: string, header: Uint8Array, sinks: TensorSink[]): Promise<void>
   load(sources: TensorSource[], steps: number): Promise<void>

@@ -50,10 +50,13 @@ export interface ModelPlace {
  */
 export class Model implements Disposable {
   readonly spec: ModelSpec
+  /** How weights are stored. */
+  readonly dtype: DtypeName
   readonly native: NativeModel
 
-  private constructor(spec: ModelSpec, handle: NativeModel) {
+  private constructor(spec: ModelSpec, dtype: DtypeName, handle: NativeModel) {
     this.spec = spec
+    this.dtype = dtype
     this.native = handle
   }
 
@@ -67,7 +70,7 @@ export class Model implements Disposable {
     spec: ModelSpec,
     { device = 'cpu', dtype = 'f32', countsFor = 'cpu' }: ModelPlace = {},
   ): Promise<Model> {
-    return new Model(spec, new (native().Model)(spec, device, dtype, countsFor))
+    return new Model(spec, dtype, new (native().Model)(spec, device, dtype, countsFor))
   }
 
   parameters(): ParameterInfo[] {

@@ -98,14 +98,14 @@ export interface TensorSource {
   file: string
   /** Absolute byte offset in the file. */
   offset: number
-  dtype: StorageDtype
+  dtype: StorageDtype | 'U8'
   shape: number[]
 }
 
 /** One tensor to be written, in file order, right behind `header`. */
 export interface TensorSink {
   name: string
-  dtype: StorageDtype
+  dtype: StorageDtype | 'U8'
 }
 
 // ------------------------------------------------------------------ forward input
@@ -423,6 +423,24 @@ export interface AdamWOptions {
   noDecay: string[]
   /** Learning rate of a value head, as a multiple of that of everything else; default 1. */
   headLrFactor?: number
+  /** How the two moments are stored, 8, 4 or about 2 bytes a parameter; default f32. */
+  state?: OptimizerStateName
+  /** How gradients are stored between packs; default f32. */
+  gradDtype?: DtypeName
+  /** bf16 weights are updated in place and rounded at random, without an fp32 copy; default false. */
+  stochasticRounding?: boolean
+  /** Of the noise of stochastic rounding; default 0. */
+  seed?: number
+}
+
+export type OptimizerStateName = 'f32' | 'bf16' | '8bit'
+
+/** A tensor that an update depends on, besides weights and gradients. */
+export interface StateTensor {
+  /** `m.<parameter>`, `v.<parameter>`, `m_scales.<parameter>`, `v_scales.<parameter>` or `master.<parameter>`. */
+  name: string
+  shape: number[]
+  dtype: 'F32' | 'BF16' | 'U8'
 }
 
 export interface OptimizerStepInput {

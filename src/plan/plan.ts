@@ -11,6 +11,7 @@
  */
 
 import { type ModelConfig, openConfig, planSave } from '../checkpoint/hf_folder.ts'
+import { dtypeBytes } from '../checkpoint/safetensors.ts'
 import { needsReference } from '../config/algorithm.ts'
 import type { Config } from '../config/schema.ts'
 import type { Prompt } from '../core/types.ts'
@@ -55,6 +56,7 @@ export interface PlannedStep {
 /** Bytes throughout. The memory of Node itself (datasets, decoded pixels) is not part of it. */
 export interface Plan {
   model: { family: string; parameters: number; trained: number; device: OpsDevice; dtype: DtypeName }
+  optimizer: Pick<Config['optimizer'], 'state' | 'gradDtype'>
   step: PlannedStep
   phases: [PhaseName, PhaseMemory][]
   /** The phase that needs most. */
@@ -118,7 +120,7 @@ export async function planStep(config: Config, source: PlanSource): Promise<Plan
     if (ownCritic) await prepareCritic(ownCritic, config.model.freeze)
     const models = learned.map(({ model }) => model)
     const meter = new Meter(policy, reference, true, ownCritic, models)
-    await runStep(config, { policy, critic: ownCritic, learned }, meter, examples, evaluated)
+    const stateBytes = await runStep(config, { policy, critic: ownCritic, learned }, meter, examples, evaluated)
     const phases = addImageCache(
       meter.result(),
       await cachedFeatures(config, source, examples, { policy, reference, dtype }),
@@ -130,9 +132,10 @@ export async function planStep(config: Config, source: PlanSource): Promise<Plan
         ...{ family: family.name, parameters: parameterCount(spec), trained: trainedCount(policy) },
         ...{ device, dtype },
       },
+      optimizer: { state: config.optimizer.state, gradDtype: config.optimizer.gradDtype },
       step: describe(config, source, examples),
       ...{ phases, peak: { phase, ...memory }, reserved: meter.reserved() + cache },
-      checkpoint: checkpointSize(config, source, trainedCount(policy)),
+      checkpoint: checkpointSize(config, source, policy, stateBytes),
     }
   } finally {
     policy.dispose()
@@ -150,13 +153,14 @@ interface Learners {
   learned: readonly PlannedReward[]
 }
 
+/** @returns bytes of optimizer state that a checkpoint holds. */
 async function runStep(
   config: Config,
   { policy, critic, learned }: Learners,
   meter: Meter,
   examples: Example[],
   evaluated: Prompt[],
-) {
+): Promise<number> {
   const optimizer = await Optimizer.create(policy, { ...config.optimizer, noDecay: [] })
   const criticOptimizer = critic && (await Optimizer.create(critic, { ...config.optimizer, noDecay: [] }))
   try {
@@ -186,10 +190,16 @@ async function runStep(
       const evaluation = { ...context, policy: meter.policyFor('evaluation'), maxNewTokens: longest }
       await evaluate(stream(evaluated), evaluation)
     }
+    return stateBytesOf(optimizer) + (criticOptimizer ? stateBytesOf(criticOptimizer) : 0)
   } finally {
     optimizer.dispose()
     criticOptimizer?.dispose()
   }
+}
+
+function stateBytesOf(optimizer: Optimizer): number {
+  const sizes = optimizer.states().map(({ shape, dtype }) => shape.reduce((a, b) => a * b, dtypeBytes[dtype]))
+  return sizes.reduce((a, b) => a + b, 0)
 }
 
 async function* stream<T>(items: Iterable<T>): AsyncGenerator<T> {
@@ -249,11 +259,16 @@ function trainedCount(policy: Model): number {
 }
 
 /** Bytes of one checkpoint, and of all that are there at once: the kept ones, the best, and the one being written. */
-function checkpointSize({ checkpoint, lora }: Config, { model }: PlanSource, trained: number): Plan['checkpoint'] {
+function checkpointSize(
+  { checkpoint, lora }: Config,
+  { model }: PlanSource,
+  policy: Model,
+  stateBytes: number,
+): Plan['checkpoint'] {
   const bf16 = checkpoint.dtype === 'bf16'
-  const exact = bf16 ? 4 * parameterCount(model.spec) : 0
-  const weights = lora ? 4 * trained : planSave(model, bf16 ? 'BF16' : 'F32').bytes + exact
-  const each = weights + 8 * trained
+  const exact = bf16 && policy.dtype === 'f32' ? 4 * parameterCount(model.spec) : 0
+  const weights = lora ? 4 * trainedCount(policy) : planSave(model, bf16 ? 'BF16' : 'F32').bytes + exact
+  const each = weights + stateBytes
   return { each, most: each * (checkpoint.keepLast + (checkpoint.keepBest === null ? 0 : 1) + 1) }
 }
 

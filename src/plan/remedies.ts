@@ -65,7 +65,7 @@ const show = ({ key, value }: Change) => `${key}=${JSON.stringify(value)}`
 
 /** Changes that make sense for this run. */
 function changesFor(config: Config, { step, model: planned }: Plan): Change[] {
-  const { algorithm, model, rollout, train, data } = config
+  const { algorithm, model, optimizer, rollout, train, data } = config
   const half = (value: number) => Math.ceil(value / 2)
   const grpo = step.trainer !== 'sft'
   const changes: (Change | false)[] = [
@@ -78,6 +78,9 @@ function changesFor(config: Config, { step, model: planned }: Plan): Change[] {
       set('rollout', 'promptsPerStep', half(rollout.promptsPerStep)),
     grpo && rollout.maxNewTokens > 1 && set('rollout', 'maxNewTokens', half(rollout.maxNewTokens)),
     grpo && planned.device === 'cpu' && rollout.weights === 'fp32' && set('rollout', 'weights', 'bf16'),
+    optimizer.state !== '8bit' && set('optimizer', 'state', '8bit'),
+    optimizer.gradDtype !== 'bf16' && set('optimizer', 'gradDtype', 'bf16'),
+    planned.dtype === 'bf16' && !optimizer.stochasticRounding && set('optimizer', 'stochasticRounding', true),
     !grpo && train.batchSize > 1 && set('train', 'batchSize', half(train.batchSize)),
     step.images.count > 0 &&
       half(step.images.pixels) >= (data.minPixels ?? 1) &&
@@ -95,12 +98,10 @@ function changesFor(config: Config, { step, model: planned }: Plan): Change[] {
   return changes.filter((change) => change !== false)
 }
 
-function set<S extends 'model' | 'train' | 'rollout' | 'data' | 'algorithm', K extends keyof Config[S] & string>(
-  section: S,
-  key: K,
-  value: Config[S][K],
-  free = false,
-): Change {
+function set<
+  S extends 'model' | 'train' | 'rollout' | 'data' | 'algorithm' | 'optimizer',
+  K extends keyof Config[S] & string,
+>(section: S, key: K, value: Config[S][K], free = false): Change {
   return {
     ...{ key: `${section}.${key}`, value, free },
     apply: (config) => ({ ...config, [section]: { ...config[section], [key]: value } }),

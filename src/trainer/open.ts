@@ -156,13 +156,20 @@ export async function freeze(model: Model, prefixes: readonly string[]): Promise
   }
 }
 
-function openOptimizer(model: Model, { optimizer, algorithm }: Config): Promise<Optimizer> {
+function openOptimizer(model: Model, { optimizer, algorithm, seed }: Config): Promise<Optimizer> {
   const headLrFactor = optimizer.lr > 0 ? algorithm.critic.lr / optimizer.lr : 1
   const noDecay = model
     .parameters()
     .map((p) => p.name)
     .filter((name) => optimizer.noDecay.some((part) => name.includes(part)))
-  return Optimizer.create(model, { ...optimizer, noDecay, headLrFactor })
+  if (optimizer.stochasticRounding && model.dtype === 'f32')
+    throw new InputError(
+      'optimizer.stochasticRounding',
+      'false',
+      true,
+      'The weights are in f32 here: nothing is rounded',
+    )
+  return Optimizer.create(model, { ...optimizer, noDecay, headLrFactor, seed })
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { adapterBase, isAdapterFolder, openAdapter } from '../checkpoint/adapter.ts'
 import { type Checkpoint, type ModelConfig, openCheckpoint } from '../checkpoint/hf_folder.ts'
+import { InputError } from '../core/errors.ts'
 import type { Prompt, Row } from '../core/types.ts'
 import { type LoraSettings, loraSpec, moduleLayout } from '../models/index.ts'
 import { native } from '../native/binding.ts'
@@ -177,10 +178,12 @@ export function imageLimits({ maxImagePixels }: OpenModelOptions): ImageLimits {
   return { ...defaultImageLimits, maxPixels: maxImagePixels ?? defaultImageLimits.maxPixels }
 }
 
-/** What `model.dtype` means on a device. */
+/** What `model.dtype` means on a device. @throws InputError for bf16 on the CPU. */
 export function dtypeOf(name: 'auto' | DtypeName, device: OpsDevice): DtypeName {
-  if (name !== 'auto') return name
-  return device === 'cuda' ? 'bf16' : 'f32'
+  if (name === 'auto') return device === 'cuda' ? 'bf16' : 'f32'
+  if (name === 'bf16' && device === 'cpu')
+    throw new InputError('model.dtype', 'f32 on the CPU', name, 'rollout.weights: bf16 makes sampling faster there')
+  return name
 }
 
 /** What `device` means on this machine. */

@@ -52,6 +52,7 @@ const cases: [string, () => Config][] = [
   ['a frozen vision tower', () => tiny({ model: { path: join(dir, 'model'), freeze: ['vision'] } })],
   ['a reference', () => tiny({ algorithm: { kl: { coef: 0.1 } } })],
   ['several updates', () => tiny({ algorithm: { miniBatches: 2, updatesPerRollout: 2 } })],
+  ['8-bit moments and bf16 gradients', () => tiny({ optimizer: { state: '8bit', gradDtype: 'bf16' } })],
   ['imitation', () => tiny({ algorithm: { trainer: 'sft' } })],
 ]
 
@@ -81,8 +82,11 @@ describe('a plan', () => {
     expect(plan.step.source).toBe('data')
     expect(plan.phases.map(([name]) => name)).toEqual([...real.phases.keys()])
     expect(apart(plan.peak.total, real.peak)).toBeLessThan(0.05)
-    for (const [name, memory] of plan.phases)
-      expect(apart(memory.total, real.phases.get(name)!.total)).toBeLessThan(0.05)
+    for (const [name, memory] of plan.phases) {
+      const found = real.phases.get(name)!
+      expect(apart(memory.total, found.total)).toBeLessThan(0.05)
+      for (const part of ['weights', 'gradients', 'optimizer'] as const) expect(memory[part]).toBe(found[part])
+    }
     expect(apart(plan.reserved, real.reserved)).toBeLessThan(0.05)
   })
 
@@ -101,6 +105,23 @@ describe('a plan', () => {
     expect(frozen.get('update')!.optimizer).toBeLessThan(base.get('update')!.optimizer)
     const both = await of({ model: { path: join(dir, 'model'), freeze: ['vision'], recompute: true } })
     expect(both.get('update')!.images).toBe(frozen.get('update')!.images) // no backward pass through a frozen tower
+  })
+
+  it('counts the states, gradients and weights of each number format', async () => {
+    const of = async (optimizer: ConfigInput['optimizer'], dtype: 'f32' | 'bf16' = 'f32') => {
+      const config = tiny({ device: 'cuda', model: { path: join(dir, 'model'), dtype }, optimizer })
+      return new Map((await planRun(config)).phases).get('optimizer')!
+    }
+    const [f32, bf16, bits8] = [await of({}), await of({ state: 'bf16' }), await of({ state: '8bit' })]
+    expect(f32.optimizer).toBe(2 * f32.weights)
+    expect(apart(bf16.optimizer, f32.optimizer / 2)).toBeLessThan(0.01)
+    expect(bits8.optimizer).toBeLessThan(0.6 * f32.optimizer) // a tiny model has many small parameters
+    const half = await of({ gradDtype: 'bf16' }, 'bf16')
+    expect(apart(half.weights, f32.weights / 2)).toBeLessThan(0.01)
+    expect(apart(half.gradients, f32.gradients / 2)).toBeLessThan(0.01)
+    expect(apart(half.optimizer, 1.5 * f32.optimizer)).toBeLessThan(0.01) // a copy of the weights
+    const inPlace = await of({ stochasticRounding: true, state: 'bf16' }, 'bf16')
+    expect(apart(inPlace.optimizer, f32.optimizer / 2)).toBeLessThan(0.01)
   })
 
   it('counts evaluation, and image features kept from other steps', async () => {

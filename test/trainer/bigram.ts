@@ -167,6 +167,11 @@ export class Momentum implements PolicyOptimizer, SavableOptimizer {
     return { gradNorm, skipped }
   }
 
+  states() {
+    const trained = this.model.parameters().filter(({ trainable }) => trainable)
+    return trained.map(({ name, shape }) => ({ name: `m.${name}`, shape, dtype: 'F32' as const }))
+  }
+
   async save(file: string, header: Uint8Array, sinks: TensorSink[]) {
     const parts = sinks.map(({ name }) => Buffer.from(this.m.get(name.slice(2))!.slice().buffer))
     writeFileSync(file, Buffer.concat([header, ...parts]))
@@ -174,7 +179,7 @@ export class Momentum implements PolicyOptimizer, SavableOptimizer {
 
   async load(sources: TensorSource[], steps: number) {
     this.steps = steps
-    for (const source of sources) if (source.name.startsWith('m.')) this.m.set(source.name.slice(2), readValues(source))
+    for (const source of sources) this.m.set(source.name.slice(2), readValues(source))
   }
 }
 

@@ -28,10 +28,6 @@ const labels: Record<PartName, string> = {
   kvCache: 'KV cache',
   workspace: 'workspace',
 }
-const formats = {
-  f32: '32-bit floats',
-  bf16: 'weights and activations in bf16, gradients and optimizer state in 32-bit floats',
-}
 const barWidth = 30
 
 export function planTable(plan: Plan, style: Style): string {
@@ -60,7 +56,7 @@ function bar(value: number, total: number, style: Style): string {
   return `${percent} ${style('cyan', '█'.repeat(Math.floor(eighths / 8)) + end)}`
 }
 
-export function planSummary({ model, step, checkpoint }: Plan): string {
+export function planSummary({ model, optimizer, step, checkpoint }: Plan): string {
   const count = (value: number) => value.toLocaleString('en-US')
   const sources = {
     data: 'the longest of the data',
@@ -71,7 +67,8 @@ export function planSummary({ model, step, checkpoint }: Plan): string {
     step.images.count === 0 ? '' : `, ${count(step.images.count)} images of up to ${count(step.images.pixels)} pixels`
   const trained = model.trained === model.parameters ? 'all trained' : `${count(model.trained)} trained`
   return [
-    `model   ${model.family}, ${count(model.parameters)} parameters, ${trained}; ${formats[model.dtype]}, on ${model.device === 'cuda' ? 'CUDA' : 'the CPU'}`,
+    `model   ${model.family}, ${count(model.parameters)} parameters, ${trained}, on ${model.device === 'cuda' ? 'CUDA' : 'the CPU'}`,
+    `bits    weights and activations in ${model.dtype}, gradients in ${optimizer.gradDtype}, optimizer state in ${optimizer.state}`,
     `step    ${step.trainer}, ${step.prompts} prompts${step.trainer === 'grpo' ? ` x ${step.groupSize} completions` : ''} of up to ${count(step.maxNewTokens)} tokens`,
     `prompts up to ${count(step.promptTokens.longest)} tokens (${sources[step.source]})${images}`,
     `disk    ${formatBytes(checkpoint.each)} a checkpoint, up to ${formatBytes(checkpoint.most)} at once; saving takes no memory of the process`,

@@ -1,16 +1,7 @@
 /** Settings of EasyR1: `examples/config.yaml` and the overrides of its scripts. */
 import type { Combination, ImportStyle } from './rules.ts'
-import {
-  advantageOf,
-  files,
-  isNumber,
-  klEstimators,
-  list,
-  modelPath,
-  numberOr,
-  stepsOf,
-  zeroForMinusOne,
-} from './shared.ts'
+import { isNumber, numberOr, optimizerState, zeroForMinusOne } from './shared.ts'
+import { batchesOf, keepLast, klOf, loraOf, sharedCombinations, sharedRenames } from './verl_family.ts'
 
 const batches: Combination = {
   from: [
@@ -27,15 +18,11 @@ const batches: Combination = {
     const perUpdate = numberOr(get('worker.actor.global_batch_size'), prompts)
     const epochs = numberOr(get('trainer.total_epochs') ?? get('trainer.total_episodes'), 15)
     const limit = get('trainer.max_steps')
-    const steps = isNumber(limit) && limit > 0 ? { key: 'train.steps', value: limit } : stepsOf(epochs, prompts, hints)
-    const ratio = numberOr(get('worker.actor.optim.lr_warmup_ratio'), 0)
-    const warmup = numberOr(get('worker.actor.optim.lr_warmup_steps'), Math.round(ratio * Number(steps.value)))
-    return [
-      { key: 'rollout.promptsPerStep', value: prompts },
-      { key: 'algorithm.miniBatches', value: Math.max(1, Math.round(prompts / perUpdate)) },
-      steps,
-      { key: 'optimizer.warmupSteps', value: Math.min(warmup, Number(steps.value)) },
-    ]
+    const warmup = {
+      steps: get('worker.actor.optim.lr_warmup_steps'),
+      ratio: get('worker.actor.optim.lr_warmup_ratio'),
+    }
+    return batchesOf({ prompts, perUpdate, epochs, limit }, warmup, hints)
   },
 }
 
@@ -52,21 +39,11 @@ const kl: Combination = {
   apply(get) {
     if (get('algorithm.disable_kl') === true) return [{ key: 'algorithm.kl.coef', value: 0 }]
     const name = String(get('algorithm.kl_penalty') ?? 'low_var_kl')
-    const estimator = Object.hasOwn(klEstimators, name) ? klEstimators[name] : undefined
-    const note = estimator ? undefined : `${name} is not known here; k3 stands for it`
     const adaptive = get('algorithm.kl_type') === 'adaptive'
-    return [
-      { key: 'algorithm.kl.coef', value: numberOr(get('algorithm.kl_coef'), 1e-3) },
-      { key: 'algorithm.kl.estimator', value: estimator ?? 'k3', note },
-      { key: 'algorithm.kl.place', value: get('algorithm.use_kl_loss') === true ? 'loss' : 'reward' },
-      ...(adaptive
-        ? [
-            { key: 'algorithm.kl.schedule', value: 'adaptive' },
-            { key: 'algorithm.kl.target', value: numberOr(get('algorithm.kl_target'), 0.1) },
-            { key: 'algorithm.kl.horizon', value: numberOr(get('algorithm.kl_horizon'), 10_000) },
-          ]
-        : []),
-    ]
+    return klOf(
+      { coef: get('algorithm.kl_coef'), name, inLoss: get('algorithm.use_kl_loss') === true },
+      adaptive ? { target: get('algorithm.kl_target'), horizon: get('algorithm.kl_horizon') } : null,
+    )
   },
 }
 
@@ -157,15 +134,9 @@ const lora: Combination = {
     'worker.actor.model.lora.target_modules',
     'worker.actor.model.lora.exclude_modules',
   ],
-  apply(get) {
-    const rank = numberOr(get('worker.actor.model.lora.rank'), 0)
-    if (rank === 0) return []
-    const targets = get('worker.actor.model.lora.target_modules')
-    return [
-      { key: 'lora.rank', value: rank },
-      { key: 'lora.alpha', value: numberOr(get('worker.actor.model.lora.alpha'), 64) },
-      { key: 'lora.targets', value: targets === undefined || targets === 'all-linear' ? 'all-linear' : list(targets) },
-    ]
+  apply: (get) => {
+    const part = (name: string) => get(`worker.actor.model.lora.${name}`)
+    return loraOf(part('rank'), part('alpha'), 64, part('target_modules'))
   },
 }
 
@@ -190,17 +161,16 @@ export const easyr1: ImportStyle = {
   name: 'easyr1',
   recognise: (settings) => [...settings.keys()].some((key) => key.startsWith('worker.')),
   renames: {
-    'data.max_prompt_length': { to: 'data.maxPromptTokens' },
-    'data.max_response_length': { to: 'rollout.maxNewTokens' },
-    'data.shuffle': { to: 'data.shuffle' },
-    'data.seed': { to: 'seed' },
+    ...sharedRenames({
+      actor: 'worker.actor',
+      model: 'worker.actor.model',
+      rollout: 'worker.rollout',
+      critic: 'worker.critic',
+    }),
     'data.max_pixels': { to: 'data.maxPixels' },
     'data.min_pixels': { to: 'data.minPixels' },
     'data.image_dir': { to: 'data.imageRoot' },
-    'algorithm.gamma': { to: 'algorithm.advantage.gamma' },
-    'algorithm.lam': { to: 'algorithm.advantage.lambda' },
     'worker.actor.max_grad_norm': { to: 'optimizer.maxGradNorm' },
-    'worker.actor.ppo_epochs': { to: 'algorithm.updatesPerRollout' },
     'worker.actor.clip_ratio_low': { to: 'algorithm.loss.clipLow' },
     'worker.actor.clip_ratio_high': { to: 'algorithm.loss.clipHigh' },
     'worker.actor.clip_ratio_dual': { to: 'algorithm.loss.dualClip' },
@@ -208,49 +178,16 @@ export const easyr1: ImportStyle = {
       to: 'algorithm.loss.aggregation',
       value: (mode) => (mode === 'seq' ? 'sequence-mean' : 'token-mean'),
     },
-    'worker.actor.model.enable_gradient_checkpointing': { to: 'model.recompute' },
-    'worker.actor.model.freeze_vision_tower': {
-      to: 'model.freeze',
-      value: (frozen) => (frozen === true ? ['vision'] : undefined),
-    },
-    'worker.actor.optim.lr': { to: 'optimizer.lr' },
-    'worker.actor.optim.weight_decay': { to: 'optimizer.weightDecay' },
-    'worker.actor.optim.lr_scheduler_type': {
-      to: 'optimizer.schedule',
-      value: (name) => (name === 'cosine' ? 'cosine' : 'constant'),
-    },
-    'worker.actor.optim.min_lr_ratio': { to: 'optimizer.minLrRatio' },
-    'worker.rollout.n': { to: 'rollout.groupSize' },
-    'worker.rollout.temperature': { to: 'rollout.temperature' },
-    'worker.rollout.top_p': { to: 'rollout.topP' },
-    'worker.rollout.top_k': { to: 'rollout.topK', value: zeroForMinusOne },
-    'worker.critic.optim.lr': { to: 'algorithm.critic.lr' },
-    'worker.critic.cliprange_value': { to: 'algorithm.critic.valueClip' },
-    'trainer.critic_warmup': { to: 'algorithm.critic.warmupSteps' },
+    'worker.actor.optim.strategy': optimizerState,
     'trainer.val_freq': { to: 'eval.every', value: zeroForMinusOne },
-    'trainer.val_before_train': { to: 'eval.atStart' },
     'trainer.val_generations_to_log': {
       to: 'report.samples',
       value: (count) => (isNumber(count) && count > 0 ? count : undefined),
     },
-    'trainer.save_freq': { to: 'checkpoint.every', value: zeroForMinusOne },
-    'trainer.save_limit': {
-      to: 'checkpoint.keepLast',
-      value: (count) => (isNumber(count) && count > 0 ? count : 1000),
-    },
-    'trainer.logger': {
-      to: 'metrics.tensorboard',
-      value: (names) => (list(names).includes('tensorboard') ? true : undefined),
-    },
+    'trainer.save_limit': keepLast,
   },
   combinations: [
-    { from: ['worker.actor.model.model_path'], apply: (get) => modelPath(get('worker.actor.model.model_path')) },
-    { from: ['data.train_files'], apply: (get) => files('data.train', get('data.train_files')) },
-    {
-      from: ['data.val_files'],
-      apply: (get) => (get('data.val_files') ? files('data.eval', get('data.val_files')) : []),
-    },
-    { from: ['algorithm.adv_estimator'], apply: (get) => advantageOf(get('algorithm.adv_estimator')) },
+    ...sharedCombinations('worker.actor.model.model_path'),
     ...[standardKeys, batches, kl, filtering, prompt, reward, place, lora],
   ],
   needless: [
@@ -305,7 +242,7 @@ export const easyr1: ImportStyle = {
       ['worker.rollout.val_override_config.*', 'trainer.val_only'],
     ],
     ['a prompt that is too long is an error that names its row', ['data.filter_overlong_prompts*']],
-    ['AdamW in 32-bit floats', ['worker.actor.optim.strategy', 'worker.actor.optim.betas']],
+    ['AdamW with betas of its own: optimizer.beta1, optimizer.beta2', ['worker.actor.optim.betas']],
     [
       'always so here',
       [

@@ -1,5 +1,5 @@
 /** Values that several trainers write the same way. */
-import type { Assignment, ImportHints } from './rules.ts'
+import type { Assignment, ImportHints, Rename } from './rules.ts'
 
 export const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
 export const numberOr = (value: unknown, otherwise: number): number => (isNumber(value) ? value : otherwise)
@@ -8,6 +8,16 @@ export const numberOr = (value: unknown, otherwise: number): number => (isNumber
 export const zeroForMinusOne = (value: unknown) => (isNumber(value) && value < 0 ? 0 : value)
 
 export const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [value])
+
+/** The name of an optimizer: 8-bit and bf16 variants of AdamW keep their moments so. */
+export const optimizerState: Rename = {
+  to: 'optimizer.state',
+  value: (name) => {
+    const text = String(name).toLowerCase()
+    if (!text.includes('adam')) return undefined
+    return /8_?bit/.test(text) ? '8bit' : text.includes('bf16') ? 'bf16' : undefined
+  },
+}
 
 /** Data files and folders; `owner/name` and `owner/name@split` are datasets of the Hub. */
 export function files(key: string, value: unknown): Assignment[] {

@@ -1,6 +1,16 @@
 /** Settings of TRL's GRPO: `GRPOConfig` with what it inherits from `TrainingArguments`, and the script's arguments. */
 import type { Assignment, Combination, ImportStyle } from './rules.ts'
-import { files, isNumber, list, modelPath, numberOr, rewardsOf, stepsOf, zeroForMinusOne } from './shared.ts'
+import {
+  files,
+  isNumber,
+  list,
+  modelPath,
+  numberOr,
+  optimizerState,
+  rewardsOf,
+  stepsOf,
+  zeroForMinusOne,
+} from './shared.ts'
 
 /** A step there is an optimizer step; here it is a rollout, which may have several. */
 const batches: Combination = {
@@ -157,6 +167,7 @@ export const trl: ImportStyle = {
     adam_beta2: { to: 'optimizer.beta2' },
     adam_epsilon: { to: 'optimizer.eps' },
     max_grad_norm: { to: 'optimizer.maxGradNorm' },
+    optim: optimizerState,
     lr_scheduler_type: { to: 'optimizer.schedule', value: schedule },
     gradient_checkpointing: { to: 'model.recompute' },
     save_total_limit: { to: 'checkpoint.keepLast' },
@@ -225,7 +236,6 @@ export const trl: ImportStyle = {
         'dataloader_*',
         'local_rank',
         'torch_compile*',
-        'optim',
         'config',
         'num_processes',
         'config_file',

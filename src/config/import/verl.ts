@@ -1,18 +1,10 @@
 /** Settings of verl's PPO trainer (`main_ppo`): YAML, or the Hydra overrides of its example scripts. */
 import type { Combination, ImportStyle } from './rules.ts'
-import {
-  advantageOf,
-  files,
-  isNumber,
-  klEstimators,
-  list,
-  modelPath,
-  numberOr,
-  stepsOf,
-  zeroForMinusOne,
-} from './shared.ts'
+import { isNumber, numberOr, optimizerState, zeroForMinusOne } from './shared.ts'
+import { batchesOf, keepLast, klOf, loraOf, sharedCombinations, sharedRenames } from './verl_family.ts'
 
 const actor = 'actor_rollout_ref.actor'
+const model = 'actor_rollout_ref.model'
 const rollout = 'actor_rollout_ref.rollout'
 
 const batches: Combination = {
@@ -29,16 +21,11 @@ const batches: Combination = {
     const perUpdate = numberOr(get(`${actor}.ppo_mini_batch_size`), 256)
     const limit = get('trainer.total_training_steps')
     const epochs = numberOr(get('trainer.total_epochs'), 30)
-    const steps = isNumber(limit) && limit > 0 ? { key: 'train.steps', value: limit } : stepsOf(epochs, prompts, hints)
-    const given = get(`${actor}.optim.lr_warmup_steps`)
-    const ratio = numberOr(get(`${actor}.optim.lr_warmup_steps_ratio`), 0)
-    const warmup = isNumber(given) && given >= 0 ? given : Math.round(ratio * Number(steps.value))
-    return [
-      { key: 'rollout.promptsPerStep', value: prompts },
-      { key: 'algorithm.miniBatches', value: Math.max(1, Math.round(prompts / perUpdate)) },
-      steps,
-      { key: 'optimizer.warmupSteps', value: Math.min(warmup, Number(steps.value)) },
-    ]
+    const warmup = {
+      steps: get(`${actor}.optim.lr_warmup_steps`),
+      ratio: get(`${actor}.optim.lr_warmup_steps_ratio`),
+    }
+    return batchesOf({ prompts, perUpdate, epochs, limit }, warmup, hints)
   },
 }
 
@@ -60,25 +47,12 @@ const kl: Combination = {
     const name = String(
       (inLoss ? get(`${actor}.kl_loss_type`) : get('algorithm.kl_penalty')) ?? (inLoss ? 'low_var_kl' : 'kl'),
     )
-    const estimator = Object.hasOwn(klEstimators, name) ? klEstimators[name] : undefined
     const coef = inLoss ? get(`${actor}.kl_loss_coef`) : get('algorithm.kl_ctrl.kl_coef')
     const adaptive = !inLoss && get('algorithm.kl_ctrl.type') === 'adaptive'
-    return [
-      { key: 'algorithm.kl.coef', value: numberOr(coef, 1e-3) },
-      {
-        key: 'algorithm.kl.estimator',
-        value: estimator ?? 'k3',
-        note: estimator ? undefined : `${name} is not known here; k3 stands for it`,
-      },
-      { key: 'algorithm.kl.place', value: inLoss ? 'loss' : 'reward' },
-      ...(adaptive
-        ? [
-            { key: 'algorithm.kl.schedule', value: 'adaptive' },
-            { key: 'algorithm.kl.target', value: numberOr(get('algorithm.kl_ctrl.target_kl'), 0.1) },
-            { key: 'algorithm.kl.horizon', value: numberOr(get('algorithm.kl_ctrl.horizon'), 10_000) },
-          ]
-        : []),
-    ]
+    return klOf(
+      { coef, name, inLoss },
+      adaptive ? { target: get('algorithm.kl_ctrl.target_kl'), horizon: get('algorithm.kl_ctrl.horizon') } : null,
+    )
   },
 }
 
@@ -173,85 +147,26 @@ const filtering: Combination = {
 }
 
 const lora: Combination = {
-  from: [
-    'actor_rollout_ref.model.lora_rank',
-    'actor_rollout_ref.model.lora_alpha',
-    'actor_rollout_ref.model.target_modules',
-  ],
-  apply(get) {
-    const rank = numberOr(get('actor_rollout_ref.model.lora_rank'), 0)
-    if (rank === 0) return []
-    const targets = get('actor_rollout_ref.model.target_modules')
-    return [
-      { key: 'lora.rank', value: rank },
-      { key: 'lora.alpha', value: numberOr(get('actor_rollout_ref.model.lora_alpha'), 16) },
-      { key: 'lora.targets', value: targets === undefined || targets === 'all-linear' ? 'all-linear' : list(targets) },
-    ]
-  },
+  from: [`${model}.lora_rank`, `${model}.lora_alpha`, `${model}.target_modules`],
+  apply: (get) => loraOf(get(`${model}.lora_rank`), get(`${model}.lora_alpha`), 16, get(`${model}.target_modules`)),
 }
 
 export const verl: ImportStyle = {
   name: 'verl',
   recognise: (settings) => [...settings.keys()].some((key) => key.startsWith('actor_rollout_ref.')),
   renames: {
-    'data.max_prompt_length': { to: 'data.maxPromptTokens' },
-    'data.max_response_length': { to: 'rollout.maxNewTokens' },
-    'data.shuffle': { to: 'data.shuffle' },
-    'data.seed': { to: 'seed' },
-    'algorithm.gamma': { to: 'algorithm.advantage.gamma' },
-    'algorithm.lam': { to: 'algorithm.advantage.lambda' },
+    ...sharedRenames({ actor, model, rollout, critic: 'critic' }),
     'algorithm.norm_adv_by_std_in_grpo': {
       to: 'algorithm.advantage.scale',
       value: (on) => (on === false ? 'none' : 'group'),
     },
     [`${actor}.entropy_coeff`]: { to: 'algorithm.entropy.coef' },
     [`${actor}.grad_clip`]: { to: 'optimizer.maxGradNorm' },
-    [`${actor}.ppo_epochs`]: { to: 'algorithm.updatesPerRollout' },
-    [`${actor}.optim.lr`]: { to: 'optimizer.lr' },
-    [`${actor}.optim.weight_decay`]: { to: 'optimizer.weightDecay' },
-    [`${actor}.optim.min_lr_ratio`]: { to: 'optimizer.minLrRatio' },
-    [`${actor}.optim.warmup_style`]: {
-      to: 'optimizer.schedule',
-      value: (name) => (name === 'cosine' ? 'cosine' : 'constant'),
-    },
-    [`${actor}.optim.lr_scheduler_type`]: {
-      to: 'optimizer.schedule',
-      value: (name) => (name === 'cosine' ? 'cosine' : 'constant'),
-    },
-    [`${rollout}.n`]: { to: 'rollout.groupSize' },
-    [`${rollout}.temperature`]: { to: 'rollout.temperature' },
-    [`${rollout}.top_p`]: { to: 'rollout.topP' },
-    [`${rollout}.top_k`]: { to: 'rollout.topK', value: zeroForMinusOne },
-    'actor_rollout_ref.model.enable_gradient_checkpointing': { to: 'model.recompute' },
-    'actor_rollout_ref.model.freeze_vision_tower': {
-      to: 'model.freeze',
-      value: (frozen) => (frozen === true ? ['vision'] : undefined),
-    },
-    'critic.optim.lr': { to: 'algorithm.critic.lr' },
-    'critic.cliprange_value': { to: 'algorithm.critic.valueClip' },
-    'trainer.critic_warmup': { to: 'algorithm.critic.warmupSteps' },
-    'trainer.save_freq': { to: 'checkpoint.every', value: zeroForMinusOne },
+    [`${actor}.optim.optimizer`]: optimizerState,
     'trainer.test_freq': { to: 'eval.every', value: zeroForMinusOne },
-    'trainer.val_before_train': { to: 'eval.atStart' },
-    'trainer.max_actor_ckpt_to_keep': {
-      to: 'checkpoint.keepLast',
-      value: (count) => (isNumber(count) && count > 0 ? count : 1000),
-    },
-    'trainer.logger': {
-      to: 'metrics.tensorboard',
-      value: (names) => (list(names).includes('tensorboard') ? true : undefined),
-    },
+    'trainer.max_actor_ckpt_to_keep': keepLast,
   },
-  combinations: [
-    { from: ['actor_rollout_ref.model.path'], apply: (get) => modelPath(get('actor_rollout_ref.model.path')) },
-    { from: ['data.train_files'], apply: (get) => files('data.train', get('data.train_files')) },
-    {
-      from: ['data.val_files'],
-      apply: (get) => (get('data.val_files') ? files('data.eval', get('data.val_files')) : []),
-    },
-    { from: ['algorithm.adv_estimator'], apply: (get) => advantageOf(get('algorithm.adv_estimator')) },
-    ...[batches, kl, loss, place, reward, filtering, lora],
-  ],
+  combinations: [...sharedCombinations(`${model}.path`), ...[batches, kl, loss, place, reward, filtering, lora]],
   needless: [
     [
       'one process and one engine: nothing to shard, offload or launch',
@@ -259,6 +174,7 @@ export const verl: ImportStyle = {
         `${actor}.fsdp_config.*`,
         `${actor}.megatron.*`,
         `${actor}.strategy`,
+        `${actor}.optim.optimizer_impl`,
         'actor_rollout_ref.ref.*',
         'actor_rollout_ref.hybrid_engine',
         'critic.model.*',
@@ -302,7 +218,7 @@ export const verl: ImportStyle = {
         `${actor}.use_dynamic_bsz`,
         `${actor}.ulysses_sequence_parallel_size`,
         `${rollout}.log_prob_*`,
-        'actor_rollout_ref.model.use_remove_padding',
+        `${model}.use_remove_padding`,
         `${actor}.use_torch_compile`,
         'data.val_batch_size',
       ],
@@ -322,9 +238,9 @@ export const verl: ImportStyle = {
         'data.return_raw_input_ids',
         'data.reward_fn_key',
         'data.trust_remote_code',
-        'actor_rollout_ref.model.trust_remote_code',
-        'actor_rollout_ref.model.use_shm',
-        'actor_rollout_ref.model.external_lib',
+        `${model}.trust_remote_code`,
+        `${model}.use_shm`,
+        `${model}.external_lib`,
         'data.use_shm',
       ],
     ],

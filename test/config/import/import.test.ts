@@ -166,6 +166,18 @@ describe('reading', () => {
   })
 })
 
+describe('optimizers of fewer bits', () => {
+  it.each([
+    ['bnb.yaml', 'num_generations: 8\noptim: paged_adamw_8bit', '8bit'],
+    ['torch.yaml', 'num_generations: 8\noptim: adamw_torch_fused', 'f32'],
+    ['bf16.yaml', 'worker: { actor: { optim: { strategy: adamw_bf16 } } }', 'bf16'],
+    ['verl.yaml', 'actor_rollout_ref: { actor: { optim: { optimizer: AdamW8bit } } }', '8bit'],
+  ])('%s', (name, text, state) => {
+    writeFileSync(join(dir, name), text)
+    expect(config(importConfig(join(dir, name))).optimizer.state).toBe(state)
+  })
+})
+
 describe('one command, then training', () => {
   const small = (runDir: string) => [
     ...['--set', `run.dir=${runDir}`, '--set', `model.path=${join(dir, 'model')}`],

@@ -3,7 +3,12 @@
 // agree.
 #include "optim/optimizer.h"
 
+#include <unistd.h>
+
+#include <memory>
+
 #include "harness.h"
+#include "io/tensor_file.h"
 #include "simd/vmath.h"
 
 using namespace rft;
@@ -92,6 +97,40 @@ std::string same_as_cpu(Dtype weights, const OptimizerOptions& options) {
   return "";
 }
 
+// Files hold what an update depends on: a model and an optimizer made from them take the same fourth step.
+std::string goes_on_from_files(const OptimizerOptions& options) {
+  const auto fourth = [&](bool from_files) {
+    Model model(tiny_spec(), Device::Cuda, Dtype::BF16);
+    model.weights().init_random(3);
+    auto optimizer = std::make_unique<Optimizer>(model, options);
+    take_steps(model, *optimizer);
+    if (from_files) {
+      const auto find = [&](const std::string& name) { return optimizer->state(name); };
+      std::vector<TensorSink> sinks;
+      std::vector<TensorSource> sources;
+      const std::string file = concat("/tmp/rft_optimizer_test_", ::getpid());
+      int64_t offset = 0;
+      for (const NamedTensor& s : optimizer->states()) {
+        const StorageDtype dtype = s.value.dtype() == Dtype::F32    ? StorageDtype::F32
+                                   : s.value.dtype() == Dtype::BF16 ? StorageDtype::BF16
+                                                                    : StorageDtype::U8;
+        sinks.push_back({s.name, dtype});
+        sources.push_back({s.name, file, offset, dtype, s.value.shape()});
+        offset += int64_t(s.value.bytes());
+      }
+      write_tensors(model.context(), file, {}, sinks, find);
+      const int64_t steps = optimizer->steps();
+      optimizer = std::make_unique<Optimizer>(model, options);
+      read_tensors(model.context(), sources, find);
+      optimizer->set_steps(steps);
+      ::unlink(file.c_str());
+    }
+    take_steps(model, *optimizer);
+    return to_floats(model.weights().at("decoder.embed.weight").value);
+  };
+  return compare_bits("weights", fourth(true), fourth(false));
+}
+
 // Bytes of moments and copies for each parameter of the embedding, with those of its scales.
 double bytes_each(Dtype weights, const OptimizerOptions& options) {
   Model model(tiny_spec(), Device::Cuda, weights);
@@ -112,6 +151,13 @@ void check_all() {
                       " gradients as on the CPU"),
                [&] { return same_as_cpu(weights, options(state, gradients)); });
       }
+}
+
+void check_files() {
+  verify("bf16 weights and their copies go on from files",
+         [] { return goes_on_from_files(options(ops::StateFormat::BF16, Dtype::F32)); });
+  verify("bf16 weights and 8-bit moments go on from files",
+         [] { return goes_on_from_files(options(ops::StateFormat::Bits8, Dtype::BF16)); });
 }
 
 void check_stochastic_rounding() {
@@ -145,6 +191,7 @@ void check_stochastic_rounding() {
 
 int main() {
   check_all();
+  check_files();
   check_stochastic_rounding();
   return failures == 0 ? 0 : 1;
 }
