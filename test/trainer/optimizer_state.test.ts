@@ -30,7 +30,7 @@ const spec: ModelSpec = {
   vision: null,
   decoder: {
     ...{ vocab: 2048, hidden: 256, layers: 2, heads: 4, kvHeads: 2, headDim: 64, ffn: 512, rmsEps: 1e-6 },
-    ...{ ropeTheta: 10000, qkvBias: true, qkNorm: false, tiedHead: true },
+    ...{ ropeTheta: 10000, qkvBias: true, qkNorm: false, tiedHead: true, mropeSection: null },
   },
 }
 const adamw: AdamWOptions = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, noDecay: [] }
