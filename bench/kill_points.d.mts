@@ -1,13 +1,13 @@
 export interface KillPoint {
   point: number
   kind: string
-  /** Saved in the background. */
-  async: boolean
   code: number | null
-  /** Last step in the metrics, and the step that the next start goes on from. */
+  /** Last step in the metrics, and last one with a whole checkpoint, when the run had ended. */
   logged: number
-  resumes: number
+  saved: number
   lost: number
+  /** The step that the next start goes on from: `saved`, or the one before it when that is damaged. */
+  resumes: number
   damaged?: string
 }
 export function killPoints(options: {

@@ -4,9 +4,10 @@
 // SIGKILL followed by damage to the newest checkpoint. It is resumed each time, and in the end its metrics and its last
 // checkpoint must equal those of a run that was left alone, bit for bit. Writes results/kill_points.json.
 //
-// `lost` counts finished steps that are done again. Saving after each step, a run with checkpoint.async = false loses
-// the step that was being saved at most; in the background one save may be under way and one waiting. A damaged newest
-// checkpoint costs one step more.
+// The run saves after each step, and a step that is saved begins only when the checkpoint of the one before it is durable.
+// So the current step, in computation or in its save, is what an end may cost. `lost` counts steps that are in the metrics
+// and done again: 1 = the current step was in its save, 0 = no metrics had been written of it, or it was finished first
+// (SIGTERM). A damaged checkpoint costs its own step as well, and is counted apart.
 //
 // The disk is really full where this may mount a tmpfs (as root on Linux); elsewhere a limit on file sizes stands in.
 import { execFileSync, spawn } from 'node:child_process'
@@ -25,7 +26,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { writeTinyRun } from './tiny_run.mjs'
 
 const KINDS = ['SIGKILL', 'SIGKILL while saving', 'SIGTERM', 'disk full', 'damaged file']
 const STATE_FILES = ['model.safetensors', 'optimizer.safetensors', 'trainer_state.json']
@@ -54,8 +55,7 @@ export async function killPoints({ dist, points, seed = 1, log = () => {} }) {
     const ended = path.join(disk.dir, 'ended')
     const rows = []
     for (let i = 0; i < points; i++) {
-      const async = Math.floor(i / KINDS.length) % 2 === 1
-      const row = { point: i + 1, async, ...(await endOnce(run, ended, KINDS[i % KINDS.length], async)) }
+      const row = { point: i + 1, ...(await endOnce(run, ended, KINDS[i % KINDS.length])) }
       rows.push(row)
       log(row)
     }
@@ -69,31 +69,12 @@ export async function killPoints({ dist, points, seed = 1, log = () => {} }) {
 }
 
 async function prepare({ folder, dist, steps }) {
-  const load = (file) => import(pathToFileURL(path.join(dist, file)).href)
-  const { createModelFolder } = await load('quickstart/model_folder.js')
-  const { generateShapes, shapesSentences } = await load('data/shapes/index.js')
-  const { planSave } = await load('checkpoint/hf_folder.js')
-  const { Model } = await load('native/model.js')
-  const vision = { hidden: 32, layers: 1, heads: 2, ffn: 48, window: 56, fullBlocks: [0] }
-  const sizes = { vocab: 320, hidden: 32, layers: 2, heads: 2, kvHeads: 1, ffn: 48, vision }
-  const source = await createModelFolder(path.join(folder, 'model'), { model: sizes, sentences: shapesSentences() })
-  const model = await Model.create(source.spec)
-  await model.initRandom(5)
-  const { header, sinks } = planSave(source, 'F32')
-  await model.save(path.join(folder, 'model', 'model.safetensors'), header, sinks)
-  model.dispose()
-  await generateShapes({ dir: path.join(folder, 'data'), seed: 3, train: 12, heldOut: 4 })
-  // Something that differs between completions from the first step on.
-  const score = '({ completion }) => completion.split(/[aeiou]/).length'
-  writeFileSync(path.join(folder, 'vowels.mjs'), `export default { name: 'vowels', score: ${score} }`)
   const config = {
-    model: { path: path.join(folder, 'model') },
-    data: { train: [path.join(folder, 'data', 'train.jsonl')] },
+    ...(await writeTinyRun(folder, { dist, train: 12 })),
     algorithm: { miniBatches: 2, kl: { coef: 0.05 } },
-    rollout: { promptsPerStep: 2, groupSize: 4, maxNewTokens: 8 },
-    rewards: [{ file: path.join(folder, 'vowels.mjs') }],
     optimizer: { lr: 1e-3 },
     train: { steps },
+    eval: { atEnd: false },
     checkpoint: { every: 1, keepLast: 3, keepBest: 'reward' },
     report: { samples: 4 },
   }
@@ -101,10 +82,10 @@ async function prepare({ folder, dist, steps }) {
 }
 
 /** Starts or resumes the run. `limited` stands in for a full disk. */
-function start({ folder, dist }, runDir, { limited, async = true }) {
+function start({ folder, dist }, runDir, { limited }) {
   const main = path.join(dist, 'cli', 'main.js')
   const args = [main, 'train', path.join(folder, 'config.yaml'), '--resume', 'auto']
-  args.push('--set', `run.dir=${runDir}`, '--set', `checkpoint.async=${async}`)
+  args.push('--set', `run.dir=${runDir}`)
   const shell = ['-c', 'trap "" XFSZ; ulimit -f "$0"; exec "$@"', '64', process.execPath, ...args]
   const [command, own] = limited ? ['sh', shell] : [process.execPath, args]
   const child = spawn(command, own, { stdio: ['ignore', 'ignore', 'pipe'] })
@@ -116,10 +97,10 @@ function start({ folder, dist }, runDir, { limited, async = true }) {
   return { child, ended }
 }
 
-async function endOnce(run, runDir, kind, async) {
+async function endOnce(run, runDir, kind) {
   const before = loggedStep(runDir)
   const limited = kind === 'disk full' && !run.disk.real
-  const { child, ended } = start(run, runDir, { limited, async })
+  const { child, ended } = start(run, runDir, { limited })
   let over = false
   ended.then(() => (over = true))
   const until = async (condition) => {
@@ -134,12 +115,13 @@ async function endOnce(run, runDir, kind, async) {
   const { code, signal, stderr } = await ended
   fill()
   const logged = loggedStep(runDir)
+  const saved = newest(runDir)
   const damaged = kind === 'damaged file' ? damage(runDir, run.next) : undefined
-  const resumes = newest(runDir) - (damaged ? 1 : 0)
   const wanted = { SIGTERM: 3, 'disk full': 1 }[kind] ?? null
   if (code !== wanted)
     throw new Error(`${kind}: expected exit code ${wanted} but received ${code} ${signal}: ${stderr}`)
-  return { kind, code, ...(damaged ? { damaged } : {}), logged, resumes, lost: logged - resumes }
+  const row = { kind, code, logged, saved, lost: logged - saved }
+  return damaged ? { ...row, damaged, resumes: saved - 1 } : { ...row, resumes: saved }
 }
 
 const listDir = (dir) => (existsSync(dir) ? readdirSync(dir) : [])
@@ -214,15 +196,14 @@ function compare(whole, ended, steps) {
   return true
 }
 
-/** For each kind, how many points lost 0, 1, 2 and 3 finished steps. */
+/** For each kind, how many points lost no logged step, the current one, and more; what damage costs is not in it. */
 export function summary(rows) {
-  return [false, true].flatMap((async) =>
-    KINDS.map((kind) => {
-      const own = rows.filter((row) => row.kind === kind && row.async === async)
-      const lost = [0, 1, 2, 3].map((steps) => own.filter((row) => row.lost === steps).length)
-      return { kind, async, points: own.length, lost: lost.join(' ') }
-    }),
-  )
+  return KINDS.map((kind) => {
+    const own = rows.filter((row) => row.kind === kind)
+    const lost = (enough) => own.filter((row) => enough(row.lost)).length
+    const [none, current, more] = [lost((n) => n === 0), lost((n) => n === 1), lost((n) => n > 1)]
+    return { kind, points: own.length, none, current, more }
+  })
 }
 
 if (process.argv[1] === import.meta.filename) {

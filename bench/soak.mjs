@@ -7,13 +7,10 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { planSave } from '../dist/checkpoint/hf_folder.js'
 import { configSchema } from '../dist/config/schema.js'
-import { generateShapes, shapesSentences } from '../dist/data/shapes/index.js'
-import { Model } from '../dist/native/model.js'
-import { createModelFolder } from '../dist/quickstart/model_folder.js'
 import { openRun } from '../dist/trainer/open.js'
 import { trainRun } from '../dist/trainer/train.js'
+import { writeTinyRun } from './tiny_run.mjs'
 
 const steps = Number(process.argv[2] ?? 5000)
 const EVERY = 50
@@ -21,27 +18,12 @@ const EVERY = 50
 const WARM_UP = 0.2
 
 async function prepare(folder) {
-  const vision = { hidden: 32, layers: 1, heads: 2, ffn: 48, window: 56, fullBlocks: [0] }
-  const sizes = { vocab: 320, hidden: 32, layers: 2, heads: 2, kvHeads: 1, ffn: 48, vision }
-  const source = await createModelFolder(path.join(folder, 'model'), { model: sizes, sentences: shapesSentences() })
-  const model = await Model.create(source.spec)
-  await model.initRandom(5)
-  const { header, sinks } = planSave(source, 'F32')
-  await model.save(path.join(folder, 'model', 'model.safetensors'), header, sinks)
-  model.dispose()
-  await generateShapes({ dir: path.join(folder, 'data'), seed: 3, train: 64, heldOut: 8 })
-  const score = '({ completion }) => completion.split(/[aeiou]/).length'
-  writeFileSync(path.join(folder, 'vowels.mjs'), `export default { name: 'vowels', score: ${score} }`)
+  const tiny = await writeTinyRun(folder, { dist: path.join(import.meta.dirname, '..', 'dist'), train: 64 })
   return configSchema.parse({
+    ...tiny,
     run: { dir: path.join(folder, 'run') },
-    model: { path: path.join(folder, 'model') },
-    data: {
-      train: [path.join(folder, 'data', 'train.jsonl')],
-      eval: [path.join(folder, 'data', 'held_out.jsonl')],
-    },
     algorithm: { kl: { coef: 0.05 } },
-    rollout: { promptsPerStep: 2, groupSize: 4, maxNewTokens: 8 },
-    rewards: [{ name: 'format' }, { file: path.join(folder, 'vowels.mjs') }],
+    rewards: [{ name: 'format' }, ...tiny.rewards],
     optimizer: { lr: 1e-5 },
     train: { steps },
     eval: { every: 250 },

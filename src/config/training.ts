@@ -82,7 +82,9 @@ export const checkpointSection = section(
     async: z
       .boolean()
       .default(true)
-      .describe('Go on while the disk writes: a step waits only until the bytes are in the file cache of the system.'),
+      .describe(
+        'Go on while the disk writes: a step waits only until the bytes are in the file cache of the system. With every: 1 a step waits for the disk all the same, so that a killed run loses the current step and no other.',
+      ),
     graceSeconds: z
       .number()
       .min(0)

@@ -117,7 +117,12 @@ class Loop {
     const { run, checkpoint } = work.config
     this.stages = composeStages(work.config.methods)
     this.alarms = new AlarmLog(work.config, work.rewards, work.state.step, (message) => log.note(message))
-    this.saver = new Saver(run.dir, { ...checkpoint, saved: (path) => this.log.note(`checkpoint ${path}`) })
+    this.saver = new Saver(run.dir, {
+      ...checkpoint,
+      // A run that saves each step may lose the current one, and no other.
+      async: checkpoint.async && checkpoint.every !== 1,
+      saved: (path) => this.log.note(`checkpoint ${path}`),
+    })
     this.controllers = new Controllers(work.config, work.state.controllers)
   }
 

@@ -160,12 +160,33 @@ describe('a request to stop', () => {
 })
 
 describe('saving in the background', () => {
-  test('steps go on while a checkpoint is published, and saves keep their order', async () => {
-    const { run } = await open({ checkpoint: { every: 1, keepLast: 99 }, train: { steps: 5 } })
+  /** Checkpoints on disk as each step begins. */
+  const savedAsStepsBegin = async (checkpoint: ConfigInput['checkpoint'], steps: number) => {
+    const { run, policy } = await open({
+      checkpoint: { keepLast: 99, ...checkpoint },
+      train: { steps },
+      eval: { atEnd: false },
+    })
+    const seen: number[][] = []
+    const { generate } = policy
+    policy.generate = async (...call) => {
+      seen.push(await listCheckpoints(runDir()))
+      return generate.apply(policy, call)
+    }
     await trainRun(run)
     run.dispose()
-    expect(await listCheckpoints(runDir())).toEqual([1, 2, 3, 4, 5])
-    for (const step of [1, 2, 3, 4, 5]) expect((await readTrainerState(checkpointPath(runDir(), step))).step).toBe(step)
+    return seen
+  }
+
+  test('a run that saves each step begins the next one when the checkpoint is there', async () => {
+    expect(await savedAsStepsBegin({ every: 1 }, 4)).toEqual([[], [1], [1, 2], [1, 2, 3]])
+  })
+
+  test('otherwise steps go on while a checkpoint is published, and saves keep their order', async () => {
+    await savedAsStepsBegin({ every: 2 }, 10)
+    expect(await listCheckpoints(runDir())).toEqual([2, 4, 6, 8, 10])
+    for (const step of [2, 4, 6, 8, 10])
+      expect((await readTrainerState(checkpointPath(runDir(), step))).step).toBe(step)
     expect(readdirSync(join(runDir(), 'checkpoints')).filter((name) => name.startsWith('.'))).toEqual([])
   })
 
