@@ -1,6 +1,7 @@
 /** Images of sample prompts as small data URIs, so that the report is one file. */
 import { readFile, realpath } from 'node:fs/promises'
 import { join, resolve, sep } from 'node:path'
+import { escapeText } from './html.ts'
 
 const maxInputPixels = 33_554_432
 
@@ -10,7 +11,15 @@ const maxInputPixels = 33_554_432
  */
 export async function imageDataUri(runDir: string, reference: string, side: number): Promise<string | null> {
   try {
-    const bytes = await readImage(runDir, reference)
+    return await thumbnail(await readImage(runDir, reference), side)
+  } catch {
+    return null
+  }
+}
+
+/** Bytes of an image file as such a data URI; `null` when they cannot be decoded. */
+export async function thumbnail(bytes: Uint8Array, side: number): Promise<string | null> {
+  try {
     const { default: sharp } = await import('sharp')
     const { width, height } = await sharp(bytes, { limitInputPixels: maxInputPixels }).metadata()
     const small = Math.max(width, height) <= side / 2
@@ -32,3 +41,7 @@ async function readImage(runDir: string, reference: string): Promise<Buffer> {
   if (!file.startsWith(root)) throw new Error('outside the run folder')
   return readFile(file)
 }
+
+/** An image of a prompt for a page; `null` says that it is not shown. */
+export const picture = (uri: string | null) =>
+  uri ? `<img alt="image of the prompt" src="${escapeText(uri)}">` : '<span class="missing">image not shown</span>'

@@ -1,7 +1,7 @@
 /** Dataset rows as one page to look at: images, the prompt as the model reads it, the truth, and what rewards see. */
 import type { ImageRef, Row } from '../core/types.ts'
 import { clip, escapeHtml, escapeText } from './html.ts'
-import { imageDataUri } from './images.ts'
+import { thumbnail } from './images.ts'
 import { style } from './style.ts'
 
 const imageSide = 320
@@ -51,8 +51,7 @@ async function drawImage(ref: ImageRef, k: number, row: Row, readImage: RowsPage
   const name = 'path' in ref && ref.path ? ref.path.slice(-60) : 'embedded'
   const caption = `image ${k + 1}, ${escapeText(name)}`
   try {
-    const bytes = Buffer.from(await readImage(ref, row)).toString('base64')
-    const uri = await imageDataUri('.', `data:image/any;base64,${bytes}`, imageSide)
+    const uri = await thumbnail(await readImage(ref, row), imageSide)
     if (uri) return `<span class="picture"><img alt="image ${k + 1}" src="${uri}">${caption}</span>`
   } catch (error) {
     return `<span class="missing">${caption}: ${escapeText((error as Error).message)}</span>`

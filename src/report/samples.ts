@@ -2,7 +2,7 @@
 import { formatNumber } from '../metrics/format.ts'
 import type { SampleCompletion, SampleRecord } from '../metrics/samples.ts'
 import { clip, escapeHtml, escapeText } from './html.ts'
-import { imageDataUri } from './images.ts'
+import { imageDataUri, picture } from './images.ts'
 
 const shownCompletions = 8
 const imageSide = 224
@@ -37,14 +37,11 @@ export async function drawGroup(
   limits: { side: number; completions: number },
 ): Promise<string> {
   const images = await Promise.all(sample.images.map((reference) => imageDataUri(runDir, reference, limits.side)))
-  const pictures = images.map((uri) =>
-    uri ? `<img alt="image of the prompt" src="${uri}">` : '<span class="missing">image not shown</span>',
-  )
   const ordered = byTotal(sample)
   const hidden = ordered.length - limits.completions
   const answer =
     sample.answer === null ? '' : `<p class="truth">answer <b>${escapeHtml(clip(sample.answer, 200))}</b></p>`
-  return `<div class="body"><div class="prompt">${pictures.join('')}<p class="source">${escapeText(sample.id)}</p><p class="problem">${escapeHtml(clip(sample.problem, shownCharacters))}</p>${answer}</div>
+  return `<div class="body"><div class="prompt">${images.map(picture).join('')}<p class="source">${escapeText(sample.id)}</p><p class="problem">${escapeHtml(clip(sample.problem, shownCharacters))}</p>${answer}</div>
 <div class="completions">${ordered.slice(0, limits.completions).map(drawCompletion).join('\n')}${hidden > 0 ? `<p class="more">and ${hidden} more</p>` : ''}</div></div>`
 }
 

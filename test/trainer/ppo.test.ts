@@ -3,10 +3,12 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { checkpointPath } from '../../src/checkpoint/retention.ts'
+import { buildHeader } from '../../src/checkpoint/safetensors.ts'
 import type { ConfigInput } from '../../src/config/schema.ts'
 import { readMetrics } from '../../src/metrics/jsonl.ts'
 import { Model } from '../../src/native/model.ts'
-import { train } from '../../src/trainer/train.ts'
+import { openRun } from '../../src/trainer/open.ts'
+import { train, trainRun } from '../../src/trainer/train.ts'
 import { temporaryFolder } from './runs.ts'
 import { tinyVlConfig, writeTinyVl } from './tiny_vl.ts'
 
@@ -147,4 +149,46 @@ test('a value head has the gradient that differences say', async () => {
   await expect(Model.create({ ...spec, valueHead: false }).then((m) => m.values(pack, head.rows))).rejects.toThrow(
     'expected a model with a value head but received one without',
   )
+})
+
+test('a run that goes back takes a critic of its own back with it', async () => {
+  const input = config('back', { trainer: 'ppo', critic: { lr: 3e-3 } }, 4, {
+    train: { steps: 4, maxSkippedSteps: 1 },
+    checkpoint: { every: 1, keepLast: 9 },
+  })
+  const run = await openRun(input)
+  const critic = run.companions!.find(({ name }) => name === 'critic')!
+  const { policy } = run
+  const { forwardBackward, generate } = policy
+  policy.forwardBackward = async (...call) => {
+    const output = await forwardBackward.apply(policy, call)
+    // Steps 3 and 4, the first time; the critic learns in them all the same.
+    if (run.state.step >= 2 && run.state.rollbacks === 0) output.policy!.loss = Number.NaN
+    return output
+  }
+  const seen: { step: number; rollbacks: number; critic: Buffer; moments: Buffer; updates: number }[] = []
+  policy.generate = async (...call) => {
+    const file = join(folder.dir, 'as-it-is.safetensors')
+    const weights = critic.model.parameters().map(({ name, shape }) => ({ name, shape, dtype: 'F32' as const }))
+    await critic.model.save(file, buildHeader(weights), weights)
+    const now = readFileSync(file)
+    const states = critic.optimizer!.states()
+    await critic.optimizer!.save(file, buildHeader(states), states)
+    const { step, rollbacks } = run.state
+    seen.push({ step, rollbacks, critic: now, moments: readFileSync(file), updates: critic.optimizer!.steps })
+    return generate.apply(policy, call)
+  }
+  const { state } = await trainRun(run)
+  run.dispose()
+  expect(state).toMatchObject({ step: 4, rollbacks: 1, skipped: 2 })
+  expect(seen.map(({ step, rollbacks }) => [step, rollbacks])).toEqual([
+    ...[0, 1, 2, 3].map((step) => [step, 0]),
+    ...[1, 2, 3].map((step) => [step, 1]),
+  ])
+  const [first, before, after] = [seen[1]!, seen[3]!, seen[4]!]
+  expect(before.critic.equals(first.critic)).toBe(false)
+  expect(after.critic.equals(first.critic)).toBe(true)
+  expect(after.moments.equals(first.moments)).toBe(true)
+  expect([first.updates, before.updates, after.updates]).toEqual([1, 3, 1])
+  expect(readFileSync(join(checkpointPath(runDir('back'), 1), 'critic.safetensors')).equals(after.critic)).toBe(true)
 })

@@ -12,6 +12,7 @@ import { evaluateSampled, type SampledEvaluation, type Summary } from '../../eva
 import type { RewardRunner, RewardSpec } from '../../rollout/reward_runner.ts'
 import { openModel } from '../../trainer/open_model.ts'
 import { openRewards } from '../../trainer/open_rewards.ts'
+import { readImageBytes } from '../../vision/index.ts'
 import { type EvalFlags, promptsOf } from '../eval.ts'
 import type { Context } from '../program.ts'
 
@@ -39,7 +40,7 @@ export async function evaluateInDepth(
         sourceOf: (prompt: Prompt) => sourceOf(prompt.row, flags.by ?? 'source'),
         onProgress: (done) => io.stderr.write(`${done} of ${rows.length} rows\n`),
       })
-      await writeFiles(evaluation, config, flags)
+      await writeFiles(evaluation, rows, config, flags)
       const { rows: _, ...numbers } = evaluation
       io.stdout.write(flags.json ? `${JSON.stringify({ rightBy, ...numbers }, null, 2)}\n` : table(evaluation))
     } finally {
@@ -82,11 +83,20 @@ function sourceOf({ columns }: Row, column: string): string {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : 'all'
 }
 
-async function writeFiles(evaluation: SampledEvaluation, config: Config, flags: EvalFlags): Promise<void> {
+async function writeFiles(
+  evaluation: SampledEvaluation,
+  rows: readonly Row[],
+  config: Config,
+  flags: EvalFlags,
+): Promise<void> {
   const { page, completions, benchmark, blind } = flags
   const what = benchmark ?? config.data.eval.map((file) => basename(file)).join(', ')
   const line = [`model ${config.model.path}`, what, ...(blind ? ['images greyed'] : [])].join(' · ')
-  if (page !== undefined) await writeFile(page, drawEvaluation(evaluation, { title: `Evaluation: ${what}`, line }))
+  if (page !== undefined) {
+    const refs = new Map(rows.map(({ id, images }) => [id, images]))
+    const images = (id: string) => (refs.get(id) ?? []).map((ref) => readImageBytes(ref, id).catch(() => null))
+    await writeFile(page, await drawEvaluation(evaluation, { title: `Evaluation: ${what}`, line, images }))
+  }
   if (completions !== undefined)
     await writeFile(completions, evaluation.rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
 }
