@@ -152,7 +152,10 @@ test('a value head has the gradient that differences say', async () => {
 })
 
 test('a run that goes back takes a critic of its own back with it', async () => {
+  const reward = join(folder.dir, 'words.mjs')
+  writeFileSync(reward, "export default { name: 'words', score: ({ completion }) => completion.split(' ').length }")
   const input = config('back', { trainer: 'ppo', critic: { lr: 3e-3 } }, 4, {
+    rewards: [{ file: reward }],
     train: { steps: 4, maxSkippedSteps: 1 },
     checkpoint: { every: 1, keepLast: 9 },
   })
