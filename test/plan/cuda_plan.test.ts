@@ -1,5 +1,5 @@
 /** Plans for CUDA against what real steps take there: the trainer on the emulated device (native/simt). */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +8,7 @@ import { type Config, type ConfigInput, configSchema } from '../../src/config/sc
 import { generateShapes } from '../../src/data/shapes/index.ts'
 import { native } from '../../src/native/binding.ts'
 import { planRun } from '../../src/plan/plan.ts'
+import { train } from '../../src/trainer/train.ts'
 import { tinyVlInput, writeTinyVl } from '../trainer/tiny_vl.ts'
 import { measure } from './planned.ts'
 
@@ -49,6 +50,8 @@ const cases: [string, () => Config][] = [
   ['adapters and recompute', () => tiny({ lora: { rank: 4, vision: true }, model: { ...folder(), recompute: true } })],
   ['PPO with a critic of its own', () => tiny({ algorithm: ppo('own') })],
   ['PPO with a value head on the policy', () => tiny({ algorithm: ppo('shared') })],
+  ['8-bit moments and bf16 gradients', () => tiny({ optimizer: { state: '8bit', gradDtype: 'bf16' } })],
+  ['weights rounded in place', () => tiny({ optimizer: { state: 'bf16', stochasticRounding: true } })],
   ['fp32', () => tiny({ model: { ...folder(), dtype: 'f32' } })],
 ]
 
@@ -69,5 +72,32 @@ describe.skipIf(process.platform !== 'linux')('a plan for CUDA', () => {
       expect(memory.workspace, name).toBe(real.phases.get(name)!.workspace)
     }
     expect(apart(plan.reserved, real.reserved)).toBeLessThan(0.01)
+  })
+})
+
+describe.skipIf(process.platform !== 'linux')('a run in bf16 on CUDA', () => {
+  const settings: [string, ConfigInput['optimizer']][] = [
+    ['fp32 copies of the weights', { lr: 1e-3 }],
+    [
+      '8-bit moments, weights rounded in place',
+      { lr: 1e-3, state: '8bit', gradDtype: 'bf16', stochasticRounding: true },
+    ],
+  ]
+
+  it.each(settings)('resumes bit for bit: %s', async (name, optimizer) => {
+    const config = (part: string, steps: number) =>
+      tiny({
+        ...{ run: { dir: join(dir, `${part} ${name}`) }, algorithm: { trainer: 'sft' as const }, optimizer },
+        ...{ checkpoint: { dtype: 'bf16' as const }, train: { steps }, report: { samples: 0 } },
+      })
+    const whole = await train(config('whole', 4))
+    await train(config('parts', 2))
+    const parts = await train(config('parts', 4), { resume: true })
+    const files = readdirSync(whole.checkpoint).filter((file) => file.endsWith('.safetensors'))
+    expect(files.sort()).toEqual(['model.safetensors', 'optimizer.safetensors'])
+    for (const file of files) {
+      const [a, b] = [whole, parts].map(({ checkpoint }) => readFileSync(join(checkpoint, file)))
+      expect(a!.equals(b!), file).toBe(true)
+    }
   })
 })
