@@ -58,6 +58,7 @@ function bar(value: number, total: number, style: Style): string {
 
 export function planSummary({ model, optimizer, step, checkpoint }: Plan): string {
   const count = (value: number) => value.toLocaleString('en-US')
+  const formats = `weights and activations in ${model.dtype}, gradients in ${optimizer.gradDtype}, moments in ${optimizer.state}`
   const sources = {
     data: 'the longest of the data',
     given: 'as given',
@@ -67,8 +68,7 @@ export function planSummary({ model, optimizer, step, checkpoint }: Plan): strin
     step.images.count === 0 ? '' : `, ${count(step.images.count)} images of up to ${count(step.images.pixels)} pixels`
   const trained = model.trained === model.parameters ? 'all trained' : `${count(model.trained)} trained`
   return [
-    `model   ${model.family}, ${count(model.parameters)} parameters, ${trained}, on ${model.device === 'cuda' ? 'CUDA' : 'the CPU'}`,
-    `bits    weights and activations in ${model.dtype}, gradients in ${optimizer.gradDtype}, optimizer state in ${optimizer.state}`,
+    `model   ${model.family}, ${count(model.parameters)} parameters, ${trained}; ${formats}, on ${model.device === 'cuda' ? 'CUDA' : 'the CPU'}`,
     `step    ${step.trainer}, ${step.prompts} prompts${step.trainer === 'grpo' ? ` x ${step.groupSize} completions` : ''} of up to ${count(step.maxNewTokens)} tokens`,
     `prompts up to ${count(step.promptTokens.longest)} tokens (${sources[step.source]})${images}`,
     `disk    ${formatBytes(checkpoint.each)} a checkpoint, up to ${formatBytes(checkpoint.most)} at once; saving takes no memory of the process`,
