@@ -43,7 +43,8 @@ export const methodsSection = z
 
 type Chosen = readonly { name: MethodName; parameters: Readonly<Record<string, unknown>> }[]
 
-function stagesOf(list: Chosen): NamedStages[] {
+/** The stages of each method. */
+export function stagesOf(list: Chosen): NamedStages[] {
   return list.map(({ name, parameters }) => {
     const { create, parameters: known } = methods[name] as Method
     return { name, stages: create(withDefaults(known, parameters, `methods ${name}`)) }

@@ -1,8 +1,10 @@
 /**
  * Named starting points: the constants of papers, and the defaults of other trainers. A preset is a plain partial
  * configuration; whatever the user writes wins. A `loss` of another kind replaces the preset's loss as a whole, since
- * its constants belong to its kind.
+ * its constants belong to its kind; the user's lists (`rewards`, `methods`) replace the preset's. Presets of methods are in
+ * method_presets.ts.
  */
+import { methodPresets } from './method_presets.ts'
 
 export interface Preset {
   /** Where the constants come from. */
@@ -11,6 +13,10 @@ export interface Preset {
     algorithm: Record<string, unknown>
     rollout?: Record<string, unknown>
     optimizer?: Record<string, unknown>
+    data?: Record<string, unknown>
+    model?: Record<string, unknown>
+    rewards?: readonly unknown[]
+    methods?: readonly unknown[]
   }
 }
 
@@ -21,7 +27,7 @@ const rl = (
   optimizer?: Record<string, unknown>,
 ): Preset => ({ source, settings: { algorithm, ...(rollout ? { rollout } : {}), ...(optimizer ? { optimizer } : {}) } })
 
-export const presets = {
+const algorithmPresets = {
   grpo: rl(
     'DeepSeek-R1, arXiv 2501.12948: k3 KL in the loss, mean over completions, ratio bound 10, 16 completions',
     {
@@ -119,12 +125,14 @@ export const presets = {
   ),
 } as const satisfies Record<string, Preset>
 
+export const presets: typeof algorithmPresets & typeof methodPresets = { ...algorithmPresets, ...methodPresets }
+
 export type PresetName = keyof typeof presets
 export const presetNames = Object.keys(presets) as [PresetName, ...PresetName[]]
 
 /** One line per preset, for `rft config explain algorithm.preset`. */
 export const presetSummary = Object.entries(presets)
-  .map(([name, { source }]) => `${name.padEnd(11)} ${source}`)
+  .map(([name, { source }]) => `${name.padEnd(17)} ${source}`)
   .join('\n')
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

@@ -66,6 +66,20 @@ const learnedReward = section(
   'A reward that is a model.',
 )
 
+const consistencyReward = section(
+  {
+    name: z.literal('consistency').describe('Whether a frozen model comes to a right answer from the reasoning alone.'),
+    path: text().nullable().default(null).describe('Folder of the frozen model. null = model.path, as the run begins.'),
+    judge: z
+      .enum(['accuracy', 'math', 'exact', 'choice'])
+      .default('accuracy')
+      .describe('The reward that says whether the answers of policy and frozen model are right.'),
+    maxNewTokens: count(1).default(64).describe('Longest answer of the frozen model.'),
+    ...rewardOptions,
+  },
+  'Consistency of reasoning and answer (Embodied-R).',
+)
+
 const fileReward = section(
   { file: text().describe('Module whose default export is a reward function.'), ...rewardOptions },
   'A reward of your own.',
@@ -90,12 +104,12 @@ const httpReward = section(
 )
 
 export const rewardsSection = z
-  .array(z.union([learnedReward, namedReward, fileReward, httpReward]))
+  .array(z.union([learnedReward, namedReward, consistencyReward, fileReward, httpReward]))
   .min(1)
   .default([{ name: 'accuracy', parameters: {}, weight: 1, timeoutSeconds: 5 }])
   .superRefine((list, context) => {
     for (const [k, reward] of list.entries()) {
-      if (!('name' in reward) || reward.name === 'learned') continue
+      if (!('name' in reward) || 'path' in reward) continue
       for (const { name, expected, remedy } of parameterProblems(rewards[reward.name].parameters, reward.parameters))
         context.addIssue({ code: 'custom', path: [k, 'parameters', name], message: expected, params: { remedy } })
     }

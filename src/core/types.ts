@@ -110,6 +110,8 @@ export interface Group {
   process?: (ProcessReward | null)[]
   /** Variant of the prompt that each completion was sampled from; absent: all from the prompt as it is. */
   tags?: string[]
+  /** Completions that a method cut, prompted again and had continued; absent: none. */
+  continued?: boolean[]
   /** The log-probs of the sampler are not those of these completions after this prompt. */
   rescore?: boolean
 }

@@ -1,6 +1,7 @@
 /**
  * The methods of a run as one set of stages. Where several have something to say: limits of the last one that gives any;
- * rows and groups that all accept; additions to the reward side by side; factors multiplied. Only one method can change
+ * rows and groups that all accept; additions to the reward side by side; factors multiplied; weights
+ * of imitation added. Only one method can change
  * what is sampled, continue completions, or replay.
  */
 import type { Row } from '../core/types.ts'
@@ -83,6 +84,16 @@ export class ComposedStages {
       return own ? [own] : []
     })
     return groups.map((_, g) => factors.reduce((product, own) => product * own[g]!, 1))
+  }
+
+  /** Weights of imitation, one per completion of each group; null when no method imitates. */
+  imitation(groups: readonly SampleGroup[], stage: Stage): number[][] | null {
+    const given = this.list.flatMap(({ stages }) => {
+      const own = stages.imitate?.(groups, stage)
+      return own ? [own] : []
+    })
+    if (given.length === 0) return null
+    return groups.map(({ samples }, g) => samples.map((_, i) => given.reduce((sum, own) => sum + own[g]![i]!, 0)))
   }
 }
 

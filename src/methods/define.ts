@@ -8,6 +8,7 @@
  *   shapeReward      rewards that look at a whole group or batch
  *   filterGroups     which groups are trained on
  *   weigh            factors on the advantages of a group
+ *   imitate          weights of an auxiliary loss -log p on completions that turned out well
  *   replay           what is trained on in place of groups without advantages
  */
 import type { Parameters, Values } from '../core/parameters.ts'
@@ -51,6 +52,8 @@ export interface Sample {
   readonly finish: FinishReason
   /** Tag of the variant it was sampled from. */
   readonly tag: string
+  /** It was cut, prompted again and continued. */
+  readonly continued: boolean
   readonly reward: number | null
   /** Per reward function. */
   readonly parts: Readonly<Record<string, number | null>>
@@ -99,6 +102,8 @@ export interface Stages {
   filterGroups?(groups: readonly SampleGroup[], stage: Stage): boolean[]
   /** One factor per group. */
   weigh?(groups: readonly SampleGroup[], stage: Stage): number[]
+  /** One weight per completion, for those of positive advantage; 0 = is not imitated. */
+  imitate?(groups: readonly SampleGroup[], stage: Stage): number[][]
   replay?: {
     /** Completions kept from earlier steps. */
     readonly capacity: number

@@ -45,8 +45,14 @@ export const forcedRethinking = defineMethod({
     shortest: whole(30, 'An addition of this many tokens or fewer is not kept.', 0, 1e6),
     longest: whole(1024, 'An addition of this many tokens or more is not kept.', 1, 1e6),
     waits: whole(4, 'A completion that says "wait" more often is not kept.', 0, 1000),
+    imitation: decimal(
+      0.05,
+      'Weight of the loss -log p on continuations that ended right and have an advantage.',
+      0,
+      10,
+    ),
   },
-  create: ({ reward, share, perGroup, room, shortest, longest, waits }) => ({
+  create: ({ reward, share, perGroup, room, shortest, longest, waits, imitation }) => ({
     continueRollout: {
       choose: (groups, stage) =>
         groups.flatMap(({ samples }, group) => {
@@ -62,6 +68,10 @@ export const forcedRethinking = defineMethod({
       accepts: (_, after, added) =>
         after.parts[reward] === 1 && added > shortest && added < longest && countWaits(after.text) <= waits,
     },
+    imitate: (groups) =>
+      groups.map(({ samples }) =>
+        samples.map(({ continued, parts }) => (continued && (parts[reward] ?? 0) > 0.99 ? imitation : 0)),
+      ),
   }),
 })
 

@@ -1,33 +1,28 @@
 /**
  * What the model is told about thinking (CLS-RL and No-Thinking-RL, Li et al. 2025, arXiv 2503.16188), and the rewards that
- * go with it. Prompt templates for `data.template`.
+ * go with it: without thinking there is no format to reward. The presets `thinking`, `no_thinking` and `adaptive_thinking` put
+ * them into `data.template` and `rewards`.
  */
 export interface ThinkingTemplate {
-  readonly name: string
   readonly template: string
-  /** Rewards that fit it: without thinking there is no format to reward. */
-  readonly rewards: readonly { readonly name: string; readonly weight: number }[]
+  readonly rewards: readonly { readonly name: string }[]
 }
 
-export const thinkingTemplates: readonly ThinkingTemplate[] = [
-  {
-    name: 'think',
+export const thinkingTemplates = {
+  think: {
     template:
       '{problem}\nPlease output the thinking process in <think> </think> and final answer in <answer> </answer> tags.',
-    rewards: [
-      { name: 'accuracy', weight: 1 },
-      { name: 'format', weight: 1 },
-    ],
+    rewards: [{ name: 'accuracy' }, { name: 'format' }],
   },
-  {
-    name: 'no_think',
+  no_think: {
     template: '{problem}\nPlease directly output the answer.',
-    rewards: [{ name: 'exact', weight: 1 }],
+    rewards: [{ name: 'exact' }],
   },
-  {
-    name: 'adaptive',
+  adaptive: {
     template:
       '{problem}\nIf the question needs it, think inside <think> </think> first, otherwise leave it out. Give the final answer inside <answer> </answer>.',
-    rewards: [{ name: 'accuracy', weight: 1 }],
+    rewards: [{ name: 'accuracy' }],
   },
-]
+} as const satisfies Record<string, ThinkingTemplate>
+
+export type ThinkingName = keyof typeof thinkingTemplates

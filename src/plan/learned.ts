@@ -7,23 +7,27 @@ import { Model, type ModelPlace } from '../native/model.ts'
 import { packGroups } from '../rollout/pack.ts'
 import { extend } from '../trainer/continuations.ts'
 import { kindOf, usesHead } from '../trainer/learned_reward.ts'
-import type { Meter } from './meter.ts'
+import type { Judgement, Meter } from './meter.ts'
 
 export interface PlannedReward {
   readonly model: Model
-  /** Reads hidden states; else log-probs of two words. */
-  readonly hasHead: boolean
+  /** What its pass computes. */
+  readonly reads: Judgement
 }
 
 /** @throws InputError for a folder without a config.json that is known here. */
-export async function openPlannedRewards({ rewards, algorithm }: Config, place: ModelPlace): Promise<PlannedReward[]> {
+export async function openPlannedRewards(
+  { rewards, algorithm, model }: Config,
+  place: ModelPlace,
+): Promise<PlannedReward[]> {
   const out: PlannedReward[] = []
   if (algorithm.trainer === 'sft') return out
   for (const reward of rewards) {
     if (!('path' in reward)) continue
-    const { config, spec } = await openConfig(reward.path)
-    const hasHead = usesHead(kindOf(reward.kind, config))
-    out.push({ model: await Model.create(hasHead ? withoutLanguageHead(spec) : spec, place), hasHead })
+    const { config, spec } = await openConfig(reward.path ?? model.path)
+    const hasHead = reward.name === 'learned' && usesHead(kindOf(reward.kind, config))
+    const reads = hasHead ? 'hidden' : reward.name === 'learned' ? 'logp' : { generates: reward.maxNewTokens }
+    out.push({ model: await Model.create(hasHead ? withoutLanguageHead(spec) : spec, place), reads })
   }
   return out
 }
@@ -38,21 +42,26 @@ export async function judgePlanned(
   { rollout, train }: Config,
   meter: Meter,
 ): Promise<void> {
-  for (const { model, hasHead } of rewards) {
+  for (const { model, reads } of rewards) {
     const { vision } = model.spec
-    const read = prompts.map((prompt) => conversationOf(prompt, rollout.maxNewTokens, vision?.patchDim ?? null))
+    const patchDim = typeof reads === 'string' ? (vision?.patchDim ?? null) : null
+    const read = prompts.map((prompt) => conversationOf(prompt, rollout.maxNewTokens, patchDim))
     const groups = read.flatMap((prompt) =>
       Array.from({ length: rollout.groupSize }, () => ({ prompt, completions: [Int32Array.of(0)] })),
     )
     const options = { tokenBudget: train.tokensPerMicroBatch, temperature: 1, merge: vision?.merge ?? 1 }
-    for (const { pack, head } of packGroups(groups, options)) await meter.judge(model, hasHead, pack, head)
+    if (typeof reads !== 'string') await meter.answer(model, groups, reads.generates)
+    else for (const { pack, head } of packGroups(groups, options)) await meter.judge(model, reads, pack, head)
   }
 }
 
 /** Token ids do not matter, but their number and the images do. */
 function conversationOf(prompt: Prompt, added: number, patchDim: number | null): Prompt {
   const whole = extend(prompt, new Int32Array(added))
-  const sees = patchDim !== null && prompt.images.every(({ grid, patches }) => patches.length === patchDim * size(grid))
+  // Planned images have no patches; those of another patch size are not what this model would see.
+  const fits = ({ grid, patches }: Prompt['images'][number]) =>
+    patches.length === 0 || patches.length === (patchDim ?? 0) * size(grid)
+  const sees = patchDim !== null && prompt.images.every(fits)
   const tokens = new Int32Array(whole.tokens.length)
   return sees ? { ...whole, tokens } : { ...whole, tokens, images: [], imageRows: new Int32Array() }
 }

@@ -2,6 +2,7 @@
 
 import { needsReference } from '../config/algorithm.ts'
 import type { Config } from '../config/schema.ts'
+import type { Prompt } from '../core/types.ts'
 import type { Model } from '../native/model.ts'
 import type { Optimizer } from '../native/optimizer.ts'
 import type { HeadRows, MemoryReport, Pack } from '../native/types.ts'
@@ -26,6 +27,9 @@ export const partNames = [
 ] as const
 /** What memory is for; a critic of its own counts with the policy; `reference`, `rewards` = weights of those models. */
 export type PartName = (typeof partNames)[number]
+
+/** What a learned reward's pass computes: hidden states, log-probs, or answers of so many tokens. */
+export type Judgement = 'hidden' | 'logp' | { readonly generates: number }
 
 /** Bytes. */
 export type PhaseMemory = Record<PartName, number> & { total: number }
@@ -75,10 +79,20 @@ export class Meter {
   }
 
   /** A pack of a learned reward, by hidden states or by log-probs. */
-  judge(model: Model, hasHead: boolean, pack: Pack, head: HeadRows): Promise<unknown> {
+  judge(model: Model, reads: 'hidden' | 'logp', pack: Pack, head: HeadRows): Promise<unknown> {
     return this.measurePack<unknown>('reward', [pack, head], () =>
-      hasHead ? model.hidden(pack, head.rows) : model.score(pack, head),
+      reads === 'hidden' ? model.hidden(pack, head.rows) : model.score(pack, head),
     )
+  }
+
+  /** A reward that answers prompts without images. */
+  answer(model: Model, asked: readonly { prompt: Prompt }[], maxNewTokens: number): Promise<unknown> {
+    const greedy = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0, maxNewTokens }
+    const none = { stopTokens: new Int32Array(0), forbiddenTokens: new Int32Array(0) }
+    const requests = asked.map(({ prompt: { tokens, positionIds, nextPosition } }, stream) => ({
+      ...{ tokens, positionIds, nextPosition, vision: null, samples: 1, stream },
+    }))
+    return this.measure('reward', () => model.generate(requests, { ...greedy, ...none }))
   }
 
   policyFor(phase: PhaseName): Policy {

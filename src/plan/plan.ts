@@ -32,6 +32,7 @@ import { rlStep } from '../trainer/step.ts'
 import { judgePlanned, openPlannedRewards, type PlannedReward } from './learned.ts'
 import { Meter, type PhaseMemory, type PhaseName } from './meter.ts'
 import { DataPrompts, type PromptShape, type PromptSource, ShapedPrompts } from './prompts.ts'
+import { changesImages, sampledVariants } from './variants.ts'
 
 export interface PlanOptions {
   /** Opened config.json, when it is not that of `model.path`. */
@@ -173,7 +174,7 @@ async function runStep(
       ...{ stopTokens: new Int32Array(0), forbiddenTokens: Int32Array.of(0), decode: () => '' },
     }
     const context = {
-      methods: null,
+      methods: sampledVariants(config, examples),
       critic: config.algorithm.trainer === 'ppo' ? meter.criticOf(criticOptimizer) : null,
       controllers: new Controllers(config, { klCoef: null, entropyCoef: null, lastEntropy: null }),
       ...{ config, sampling, rewards: unequalRewards(config.rollout.groupSize, judge), merge: sampling.merge },
@@ -239,7 +240,9 @@ async function cachedFeatures(
   if (!vision) return 0
   const bytes = (dtype === 'bf16' ? 2 : 4) * vision.outHidden
   const own = distinctImages(examples).reduce((sum, { grid }) => sum + bytes * visualTokens(grid, vision.merge), 0)
-  const all = ((await training.features(config)) + ((await evaluation?.features(config)) ?? 0)) * bytes
+  // An image that is changed is another one in every step, so that they add up to the bound.
+  const kinds = changesImages(config) ? Number.POSITIVE_INFINITY : await training.features(config)
+  const all = (kinds + ((await evaluation?.features(config)) ?? 0)) * bytes
   const frozen = !policy.parameters().some(({ name, trainable }) => trainable && name.startsWith('vision.'))
   const kept = (tower: Model | null) => (tower ? Math.max(0, Math.min(tower.memory().imageCacheLimit, all) - own) : 0)
   return (frozen ? kept(policy) : 0) + kept(reference)

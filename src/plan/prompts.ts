@@ -161,7 +161,8 @@ export class ShapedPrompts implements PromptSource {
     ])
     const visuals = images.map(({ grid }) => ({ kind: 'image' as const, grid }))
     const { positionIds, nextPosition, visualRows } = family.positions(tokens, visuals, vision)
-    const row = { id: `planned ${index}`, messages: [], images: [], answer: null, target: null, columns: {} }
+    const refs = images.map(({ key }) => ({ path: key }))
+    const row = { id: `planned ${index}`, messages: [], images: refs, answer: null, target: null, columns: {} }
     return { row, tokens, positionIds, images, imageRows: visualRows, nextPosition }
   }
 }

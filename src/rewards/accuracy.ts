@@ -5,8 +5,10 @@
  * same exact number (1,000 = 1000.0 = 1e3; 1/2 = 0.5 = \frac{1}{2}; a `%` or a degree sign at the end is dropped), or
  * when the row's answer is one choice letter and the completion names it as `A`, `(A)`, `A.`, `A)` or `A: ...`.
  */
+import { choice } from '../core/parameters.ts'
 import { defineReward } from './define.ts'
 import { extractAnswer } from './extract.ts'
+import { isThinkAnswer } from './format.ts'
 import { parseRational, sameRational } from './math/rational.ts'
 
 /** An answer longer than this is a text that rambles; it is compared as it stands. */
@@ -15,7 +17,13 @@ const longestAnswer = 2_000
 export const accuracy = defineReward({
   name: 'accuracy',
   description: '1 when the final answer equals the ground truth (text, exact number or choice letter), else 0.',
-  score: ({ completion, answer }) => (answer === null ? null : answersAgree(completion, answer) ? 1 : 0),
+  parameters: {
+    format: choice(['any', 'think-answer'], 'The shape without which a right answer scores 0 (Vision-R1).'),
+  },
+  score({ completion, answer }, { format }) {
+    if (answer === null) return null
+    return answersAgree(completion, answer) && (format === 'any' || isThinkAnswer(completion)) ? 1 : 0
+  },
 })
 
 /** Whether the final answer found in `completion` equals the one found in `truth`. Never throws. */

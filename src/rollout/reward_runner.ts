@@ -18,7 +18,13 @@ import { type RewardFailures, Scores } from './reward_scores.ts'
 import type { OpenableReward, RewardScorer } from './reward_spec.ts'
 
 export type { RewardFailures } from './reward_scores.ts'
-export type { LearnedRewardOptions, OpenableReward, RewardScorer, RewardSpec } from './reward_spec.ts'
+export type {
+  ConsistencyRewardOptions,
+  LearnedRewardOptions,
+  OpenableReward,
+  RewardScorer,
+  RewardSpec,
+} from './reward_spec.ts'
 
 export interface RewardScores {
   /** Weighted sum per completion; null = no reward had a value. */

@@ -29,6 +29,17 @@ export interface LearnedRewardOptions {
   over?: 'min' | 'mean' | 'product' | 'last'
 }
 
+/** Whether a frozen model comes to a right answer from the reasoning alone (Embodied-R). */
+export interface ConsistencyRewardOptions {
+  name: 'consistency'
+  /** Folder of the frozen model; null = the model that the run starts from. */
+  path: string | null
+  /** What says whether an answer is right. */
+  judge?: 'accuracy' | 'math' | 'exact' | 'choice'
+  /** Longest answer of the frozen model. */
+  maxNewTokens?: number
+}
+
 /** An open reward that judges whole batches: it never rejects because of what it judges. */
 export interface RewardScorer {
   /** The reward's own name. */
@@ -38,7 +49,7 @@ export interface RewardScorer {
   dispose(): void
 }
 
-/** What the runner opens or takes: all rewards but learned ones, which need a device. */
+/** What the runner opens or takes: all rewards but models, which need a device. */
 export type OpenableReward = RewardOptions &
   (
     | { name: string; parameters?: Record<string, unknown> }
@@ -52,4 +63,4 @@ export type OpenableReward = RewardOptions &
  * A built-in by name, a module by path, a service by address, a model by folder, or a reward value (for programs; it runs in
  * place).
  */
-export type RewardSpec = OpenableReward | (RewardOptions & LearnedRewardOptions)
+export type RewardSpec = OpenableReward | (RewardOptions & (LearnedRewardOptions | ConsistencyRewardOptions))

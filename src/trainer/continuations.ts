@@ -129,4 +129,5 @@ function put(group: Group, sample: number, judged: Group): void {
     parts.map(([name, all]) => [name, all.map((v, i) => (i === sample ? (judged.rewardParts[name]?.[0] ?? null) : v))]),
   )
   group.rescore = true
+  group.continued = group.completions.map((_, i) => i === sample || (group.continued?.[i] ?? false))
 }

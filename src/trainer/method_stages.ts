@@ -19,11 +19,12 @@ export function stageOf(place: Omit<Stage, 'random'>, seed: number): Stage {
   return { ...place, random: (...keys) => createRandom(seed, place.step, ...keys) }
 }
 
-export function toSampleGroup({ prompt, completions, rewards, rewardParts, tags }: Group): SampleGroup {
+export function toSampleGroup({ prompt, completions, rewards, rewardParts, tags, continued }: Group): SampleGroup {
   return {
     row: prompt.row,
     samples: completions.map(({ text, tokens, finish }, i) => ({
       ...{ text, tokens: tokens.length, finish, tag: tags?.[i] ?? '', reward: rewards[i] ?? null },
+      continued: continued?.[i] ?? false,
       parts: Object.fromEntries(Object.entries(rewardParts).map(([name, all]) => [name, all[i] ?? null])),
     })),
   }

@@ -9,6 +9,7 @@ import {
   type RewardRunner,
   type RewardSpec,
 } from '../rollout/reward_runner.ts'
+import { openConsistencyReward } from './consistency_reward.ts'
 import { openLearnedReward } from './learned_reward.ts'
 
 /** @throws InputError as `createRewardRunner` does, and for a bad model folder. */
@@ -24,7 +25,11 @@ export async function openRewards(specs: readonly RewardSpec[], config: Config):
       if (!('path' in spec)) open.push(spec)
       else {
         const { weight, as } = spec
-        open.push({ scorer: await openLearnedReward(spec, settings, `rewards.${k}`), weight, as })
+        const scorer =
+          spec.name === 'learned'
+            ? await openLearnedReward(spec, settings, `rewards.${k}`)
+            : await openConsistencyReward({ ...spec, path: spec.path ?? model.path }, settings)
+        open.push({ scorer, weight, as })
       }
     }
     return await createRewardRunner(open)
@@ -40,10 +45,11 @@ export async function openRewards(specs: readonly RewardSpec[], config: Config):
  * @throws InputError when none of the rewards does.
  */
 export function requireStepRewards(specs: readonly RewardSpec[]): void {
-  if (specs.some((spec) => !('name' in spec) || 'path' in spec || stepRewards.includes(spec.name))) return
+  const judging = [...stepRewards, 'learned']
+  if (specs.some((spec) => !('name' in spec) || judging.includes(spec.name))) return
   throw new InputError(
     'rewards',
-    `one that judges steps: ${stepRewards.join(', ')}, learned, a file or a service`,
+    `one that judges steps: ${judging.join(', ')}, a file or a service`,
     specs.map((spec) => ('name' in spec ? spec.name : '')).join(', '),
     'algorithm.advantage.process places the rewards of steps on tokens',
   )

@@ -150,14 +150,21 @@ async function compare(
   return { groups, lengths, ...scored, advantages: columns, means, returns, meanKl }
 }
 
-/** Advantages times the factors that methods put on their groups. */
+/**
+ * Advantages times the factors that methods put on their groups, plus the weights of what they imitate. Where the ratio is 1 the
+ * policy loss has the gradient -A grad log p, so an advantage of c is an auxiliary loss of -c log p, summed as the run sums its
+ * losses.
+ */
 function weighed(compared: Compared, { methods }: StepContext): Compared {
   if (!methods) return compared
-  const factors = methods.stages.weights(compared.groups.map(toSampleGroup), methods.stage)
+  const groups = compared.groups.map(toSampleGroup)
+  const factors = methods.stages.weights(groups, methods.stage)
+  const imitated = methods.stages.imitation(groups, methods.stage)?.flat() ?? null
   const ofRow = compared.groups.flatMap((g, i) => g.completions.map(() => factors[i]!))
-  if (ofRow.every((factor) => factor === 1)) return compared
-  const advantages = compared.advantages.map((column, r) => column.map((a) => a * ofRow[r]!))
-  return { ...compared, advantages, means: compared.means.map((mean, r) => mean * ofRow[r]!) }
+  const added = compared.advantages.map((_, r) => (imitated && compared.means[r]! > 0 ? imitated[r]! : 0))
+  if (ofRow.every((factor) => factor === 1) && added.every((weight) => weight === 0)) return compared
+  const advantages = compared.advantages.map((column, r) => column.map((a) => a * ofRow[r]! + added[r]!))
+  return { ...compared, advantages, means: compared.means.map((mean, r) => mean * ofRow[r]! + added[r]!) }
 }
 
 function replay({ methods, replayBuffer }: StepContext, compared: Compared, klCoefs: number[]) {

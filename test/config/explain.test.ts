@@ -29,7 +29,19 @@ describe('explain', () => {
     expect(explain('algorithm.loss').keys.slice(0, 3)).toEqual(['kind', 'clipLow', 'clipHigh'])
     expect(explain('rewards').keys).toEqual([
       ...['name', 'path', 'kind', 'template', 'words', 'stepToken', 'separator', 'system', 'output', 'over'],
-      ...['weight', 'timeoutSeconds', 'as', 'parameters', 'file', 'url', 'protocol', 'batch', 'concurrency'],
+      ...[
+        'weight',
+        'timeoutSeconds',
+        'as',
+        'parameters',
+        'judge',
+        'maxNewTokens',
+        'file',
+        'url',
+        'protocol',
+        'batch',
+        'concurrency',
+      ],
       ...['retries', 'backoffSeconds', 'requestsPerSecond', 'tokenVariable'],
     ])
     expect(knownKeys(['rewards', 0])).toContain('timeoutSeconds')

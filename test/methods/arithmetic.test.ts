@@ -1,5 +1,6 @@
 /** The formulas of the methods on numbers worked out by hand. */
 import { describe, expect, test } from 'vitest'
+import { policyLoss } from '../../src/algorithms/index.ts'
 import { defaultsOf } from '../../src/core/parameters.ts'
 import { createRandom } from '../../src/core/random.ts'
 import { adoraWeight } from '../../src/methods/accuracy_filter.ts'
@@ -246,6 +247,25 @@ test('consistency is for right answers whose reasoning carries them', () => {
     1, 0, 0,
   ])
   expect(Object.values(consistencyWeights).reduce<number>((a, b) => a + b, 0)).toBeCloseTo(1, 12)
+})
+
+describe('imitation of continuations', () => {
+  test('is of right ones alone', () => {
+    const { imitate } = methods.forced_rethinking.create(defaultsOf(methods.forced_rethinking.parameters))
+    const samples = [
+      ...[sample({ accuracy: 1, continued: true }), sample({ accuracy: 1 }), sample({ continued: true })],
+    ]
+    expect(imitate!([group(samples)], stage())).toEqual([[0.05, 0, 0]])
+  })
+  test('an advantage of c has the gradient of -c log p where the ratio is 1', () => {
+    const logp = Float32Array.of(-1, -2)
+    const weights = Float32Array.of(0.25, 0.75)
+    const loss = { kind: 'clip', clipLow: 0.2, clipHigh: 0.35, dualClip: null, ratioCap: null } as const
+    const gradient = (advantage: number) =>
+      policyLoss(logp, { loss, weights, advantages: Float32Array.of(advantage, advantage), oldLogp: null }).dlogp
+    const [with_, without] = [gradient(0.7 + 0.05), gradient(0.7)]
+    for (const i of [0, 1]) expect(with_[i]! - without[i]!).toBeCloseTo(-0.05 * weights[i]!, 6)
+  })
 })
 
 test('every method says what it does, where it comes from and what it can be told', () => {

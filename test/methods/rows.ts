@@ -10,7 +10,16 @@ export const row = (columns: Record<string, unknown> = {}, images = 0): Row => (
 
 export const sample = (change: Partial<Sample> & { accuracy?: number } = {}): Sample => {
   const { accuracy = 0, ...rest } = change
-  return { text: 'x', tokens: 10, finish: 'eos', tag: 'clean', reward: accuracy, parts: { accuracy }, ...rest }
+  return {
+    text: 'x',
+    tokens: 10,
+    finish: 'eos',
+    tag: 'clean',
+    continued: false,
+    reward: accuracy,
+    parts: { accuracy },
+    ...rest,
+  }
 }
 
 export const group = (samples: Sample[], columns: Record<string, unknown> = {}): SampleGroup => ({

@@ -50,6 +50,7 @@ const cases: [string, () => Config][] = [
   ['recompute', () => tiny({ model: { path: join(dir, 'model'), recompute: true } })],
   ['groups split over micro-batches', () => tiny({ train: { steps: 1, tokensPerMicroBatch: 100 } })],
   ['a frozen vision tower', () => tiny({ model: { path: join(dir, 'model'), freeze: ['vision'] } })],
+  ['noised images', () => tiny({ methods: [{ name: 'noisy_rollout' }] })],
   ['a reference', () => tiny({ algorithm: { kl: { coef: 0.1 } } })],
   ['several updates', () => tiny({ algorithm: { miniBatches: 2, updatesPerRollout: 2 } })],
   ['8-bit moments and bf16 gradients', () => tiny({ optimizer: { state: '8bit', gradDtype: 'bf16' } })],

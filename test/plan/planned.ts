@@ -1,5 +1,6 @@
 /** Real steps whose memory is measured the way a plan reports it. */
 import { needsReference } from '../../src/config/algorithm.ts'
+import { composeStages } from '../../src/config/methods.ts'
 import type { Config } from '../../src/config/schema.ts'
 import type { Prompt } from '../../src/core/types.ts'
 import { loadRows } from '../../src/data/index.ts'
@@ -8,9 +9,10 @@ import { Optimizer } from '../../src/native/optimizer.ts'
 import { Meter, type PhaseMemory, type PhaseName } from '../../src/plan/meter.ts'
 import type { RewardRunner } from '../../src/rollout/reward_runner.ts'
 import { Controllers } from '../../src/trainer/controllers.ts'
+import { type MethodStages, stageOf } from '../../src/trainer/method_stages.ts'
 import { freeze, targetOf } from '../../src/trainer/open.ts'
 import { openCritic } from '../../src/trainer/open_critic.ts'
-import { freezeBase, openModel } from '../../src/trainer/open_model.ts'
+import { freezeBase, type OpenModel, openModel } from '../../src/trainer/open_model.ts'
 import { sftStep } from '../../src/trainer/sft.ts'
 import { rlStep } from '../../src/trainer/step.ts'
 
@@ -22,6 +24,12 @@ const rewards: RewardRunner = {
     process: batch.map(() => null),
     failures: {},
   }),
+}
+
+function methodsOf(config: Config, policy: OpenModel): MethodStages {
+  const place = { step: 0, steps: config.train.steps, epoch: 0, maxNewTokens: config.rollout.maxNewTokens }
+  const stage = stageOf({ ...place, groupSize: config.rollout.groupSize }, config.seed)
+  return { stages: composeStages(config.methods), stage, render: policy.toPrompt, encode: policy.tokenizer.encode }
 }
 
 export interface Measured {
@@ -50,7 +58,7 @@ export async function measure(config: Config): Promise<Measured> {
     ...{ stopTokens: new Int32Array(0), merge: policy.merge, decode: () => '' },
   }
   const context = {
-    methods: null,
+    methods: config.methods.length > 0 ? methodsOf(config, policy) : null,
     critic: critic && meter.criticOf(critic.critic.optimizer as Optimizer | null),
     controllers: new Controllers(config, { klCoef: null, entropyCoef: null, lastEntropy: null }),
     ...{ config, rewards, sampling, merge: policy.merge },

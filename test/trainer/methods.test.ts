@@ -73,6 +73,24 @@ test('noisy completions share the group of the clean ones, and the ratio is that
   }
 })
 
+test('continuations that ended right are imitated: the gradient differs, what was sampled does not', async () => {
+  const first = async (name: string, imitation: number) => {
+    const parameters = { ...settings.forced_rethinking, imitation }
+    // Long enough that some completions end by themselves and leave room for a trigger.
+    const rollout = { promptsPerStep: 6, groupSize: 8, maxNewTokens: 64 }
+    await train(config(name, 'forced_rethinking', parameters, { rollout, train: { steps: 1 } }))
+    return records(name)[0]!
+  }
+  const [without, small, large] = [
+    await first('none-imitated', 0),
+    await first('little', 0.05),
+    await first('much', 0.5),
+  ]
+  expect([small.reward, small['completions/mean_length']]).toEqual([without.reward, without['completions/mean_length']])
+  expect(new Set([without.grad_norm, small.grad_norm, large.grad_norm]).size).toBe(3)
+  expect([small.grad_norm! > 0, Number.isFinite(large.loss)]).toEqual([true, true])
+})
+
 test('what is replayed was sampled before, and a resumed run replays the same', async () => {
   const replayed = (name: string) => records(name).map((step) => [step['replay/replayed'], step.loss, step.grad_norm])
   const settings = { capacity: 16, alpha: 1 }

@@ -199,6 +199,6 @@ describe('in training', () => {
   })
   test('a run without a reward that judges steps is refused', async () =>
     expect(run('none', { advantage: { process: {} } }, [{ name: 'format' }])).rejects.toThrow(
-      /rewards: expected one that judges steps: key_steps, a file or a service but received "?format/,
+      /rewards: expected one that judges steps: key_steps, learned, a file or a service but received "format"/,
     ))
 })
