@@ -1,7 +1,6 @@
 // One block's walk over key tiles: the loop of the training forward pass and of the decode. 16 rows a warp; keys
-// and values are copied one tile ahead. Blocks of 8 warps read keys half as often,
-// those of 4 suit short segments and the decode, those of 2 devices with little shared memory; rows get the same bits
-// from all.
+// and values are copied one tile ahead. Blocks of 8 warps read keys half as often, those of 4 suit short segments and
+// the decode, those of kFewWarps devices with little shared memory; rows get the same bits from all.
 #pragma once
 #include "ops/attention/online_softmax.cuh"
 #include "ops/attention/products.cuh"
@@ -14,10 +13,6 @@ template <class T>
 constexpr int kTileKeys = sizeof(T) == 2 ? 64 : 32;
 template <class T>
 constexpr int kChunkTiles = kChunkKeys / kTileKeys<T>;
-
-// Blocks that share a tile of kTileRows rows.
-template <int Warps>
-constexpr int kParts = Warps < kWarps ? kWarps / Warps : 1;
 
 template <class T, int D>
 struct AttendTypes;

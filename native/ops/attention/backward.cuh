@@ -12,7 +12,7 @@
 
 namespace rft::cuda::attention {
 
-constexpr int kStreamRows = 32;  // of the side that is copied tile by tile; the other side's 64 stay
+constexpr int kStreamRows = 32;  // of the side that is copied tile by tile; the other side's stay, 16 a warp
 
 template <class T>
 struct BackwardParams {
@@ -42,12 +42,13 @@ __global__ void __launch_bounds__(kBlockThreads) attention_delta_kernel(const Ba
 }
 
 // Shared memory: the two tiles that stay, two stages of two streamed tiles, statistics of streamed rows, scratch.
-template <class T, int D>
+template <class T, int D, int Warps>
 struct BackwardMemory {
-  static constexpr size_t kStay = tile_bytes<T, D>(kTileRows), kStream = tile_bytes<T, D>(kStreamRows);
+  static constexpr int kRows = Warps * kWarpRows, kThreads = 32 * Warps;
+  static constexpr size_t kStay = tile_bytes<T, D>(kRows), kStream = tile_bytes<T, D>(kStreamRows);
   static constexpr size_t kStatistics = sizeof(float) * 3 * kStreamRows;
   static constexpr size_t kBytes =
-      2 * kStay + 4 * kStream + 2 * kStatistics + sizeof(float) * size_t(scratch_floats<T, kStreamRows / 8>(kTileRows));
+      2 * kStay + 4 * kStream + 2 * kStatistics + sizeof(float) * size_t(scratch_floats<T, kStreamRows / 8>(kRows));
 
   unsigned char* base;
   __device__ __forceinline__ T* stay(int i) const { return reinterpret_cast<T*>(base + size_t(i) * kStay); }

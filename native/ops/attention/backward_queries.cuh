@@ -1,29 +1,36 @@
-// dQ: one block per row tile and kv head.
+// dQ: one block per row tile (or kParts blocks) and kv head.
 #pragma once
 #include "ops/attention/backward.cuh"
 
 namespace rft::cuda::attention {
 
-template <class T, int D>
-__global__ void __launch_bounds__(kBlockThreads, sizeof(T) == 2 ? 2 : 1)
+template <class T, int D, int Warps>
+__global__ void __launch_bounds__(32 * Warps, sizeof(T) == 2 ? 2 : 1)
     attention_query_gradients_kernel(const BackwardParams<T> p) {
   SIMT_DYN_SHARED(smem);
-  const BackwardMemory<T, D> memory{smem};
-  const RowTile tile = p.plan.row_tiles[blockIdx.x];
+  using Memory = BackwardMemory<T, D, Warps>;
+  const Memory memory{smem};
+  const RowTile tile = p.plan.row_tiles[int(blockIdx.x) / kParts<Warps>];
+  const int first_row = tile.first + int(blockIdx.x) % kParts<Warps> * Memory::kRows;
   const Segment segment = p.plan.segments[tile.segment];
-  const PackedRows rows(p.sizes, segment.q_begin, segment.q_len, tile.first, kTileRows, int(blockIdx.y));
+  const PackedRows rows(p.sizes, segment.q_begin, segment.q_len, first_row, Memory::kRows, int(blockIdx.y));
+  if (rows.empty()) return;
   const KeyRows<T> keys = key_rows(segment, p.k, p.v, p.sizes, int(blockIdx.y));
   const int end_key = visible_keys(segment, rows.local_query(rows.count - 1));
   const int all_see = visible_keys(segment, rows.local_query(0));
   const int D_used = p.sizes.head_dim;
   auto copy_keys = [&](int stage, int first) {
-    copy_rows<T, D, kStreamRows>(memory.stream(stage, 0), D_used, p.q,
-                                 [&](int i) { return first + i < end_key ? keys.key(first + i) : nullptr; });
-    copy_rows<T, D, kStreamRows>(memory.stream(stage, 1), D_used, p.q,
-                                 [&](int i) { return first + i < end_key ? keys.value(first + i) : nullptr; });
+    copy_rows<T, D, kStreamRows, Memory::kThreads>(memory.stream(stage, 0), D_used, p.q, [&](int i) {
+      return first + i < end_key ? keys.key(first + i) : nullptr;
+    });
+    copy_rows<T, D, kStreamRows, Memory::kThreads>(memory.stream(stage, 1), D_used, p.q, [&](int i) {
+      return first + i < end_key ? keys.value(first + i) : nullptr;
+    });
   };
-  copy_rows<T, D, kTileRows>(memory.stay(0), D_used, p.q, [&](int r) { return rows.row(p.q, r); });
-  copy_rows<T, D, kTileRows>(memory.stay(1), D_used, p.q, [&](int r) { return rows.row(p.dout, r); });
+  copy_rows<T, D, Memory::kRows, Memory::kThreads>(memory.stay(0), D_used, p.q,
+                                                   [&](int r) { return rows.row(p.q, r); });
+  copy_rows<T, D, Memory::kRows, Memory::kThreads>(memory.stay(1), D_used, p.q,
+                                                   [&](int r) { return rows.row(p.dout, r); });
   copy_keys(0, 0);
   simt::cp_async_commit();
 

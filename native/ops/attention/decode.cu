@@ -35,15 +35,15 @@ void attention_decode(const AttentionSizes& sizes, const DecodeCall<T>& call, St
   const HeadSizes heads = checked(sizes, "attention_decode");
   if (sizes.query_rows == 0) return;
   const int chunks = int((call.most_keys + kChunkKeys - 1) / kChunkKeys);
-  expect(call.tile_count < 32768, "attention_decode tiles", "fewer than 32768", call.tile_count);
+  expect(call.tile_count < 16384, "attention_decode tiles", "fewer than 16384", call.tile_count);
   const DecodeParams<T> params{call.q,         call.out, call.sequences, call.tiles,
                                call.workspace, chunks,   heads,          sizes.scale};
   if (chunks > 0)
     with_head_size(sizes.head_dim, [&](auto size) {
       constexpr int D = decltype(size)::value;
-      if constexpr (sizeof(T) == 2 && D == 128)
+      if constexpr (D == 128)
         if (!fits(AttendMemory<T, D, kWarps>::kBytes))
-          return run<T, D, 2>(params, chunks, int(call.tile_count), stream);
+          return run<T, D, kFewWarps<T>>(params, chunks, int(call.tile_count), stream);
       run<T, D, kWarps>(params, chunks, int(call.tile_count), stream);
     });
   const dim3 grid(unsigned(sizes.query_rows), unsigned((sizes.heads + kWarps - 1) / kWarps));

@@ -32,9 +32,10 @@ void attention_forward(const AttentionSizes& sizes, const PlanView& plan, const 
       if (wide && fits(AttendMemory<T, D, 2 * kWarps>::kBytes))
         return run<T, D, 2 * kWarps>(params, plan.forward_tile_count, stream);
       params.tiles = plan.row_tiles;
-      if constexpr (D == 128)
-        if (!fits(AttendMemory<T, D, kWarps>::kBytes)) return run<T, D, 2>(params, plan.row_tile_count, stream);
     }
+    if constexpr (D == 128)
+      if (!fits(AttendMemory<T, D, kWarps>::kBytes))
+        return run<T, D, kFewWarps<T>>(params, plan.row_tile_count, stream);
     run<T, D, kWarps>(params, plan.row_tile_count, stream);
   });
 }

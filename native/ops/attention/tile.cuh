@@ -12,6 +12,12 @@ namespace rft::cuda::attention {
 
 constexpr int kWarpRows = 16;                                               // of an mma
 constexpr int kWarps = kTileRows / kWarpRows, kBlockThreads = 32 * kWarps;  // of a block, where a kernel says no other
+// Of a block where shared memory is little (99 KB on compute capability 8.6, 8.9 and 12.0), for head size 128.
+template <class T>
+constexpr int kFewWarps = sizeof(T) == 2 ? 2 : 1;
+// Blocks that share a tile of kTileRows rows.
+template <int Warps>
+constexpr int kParts = Warps < kWarps ? kWarps / Warps : 1;
 
 template <class T, int D>
 constexpr int kPitch = D + kLanes<T>;
