@@ -55,17 +55,19 @@ template <class T>
 class Buffer {
  public:
   explicit Buffer(size_t count) : data_(static_cast<T*>(emulator::device_alloc(count * sizeof(T)))), count_(count) {}
-  explicit Buffer(const std::vector<T>& values) : Buffer(values.size()) {
-    if (values.empty()) return;
-    std::memcpy(static_cast<void*>(data_), values.data(), count_ * sizeof(T));
-    emulator::host_wrote(data_, count_ * sizeof(T));
-  }
+  explicit Buffer(const std::vector<T>& values) : Buffer(values.size()) { fill(values); }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   ~Buffer() { emulator::device_free(data_); }
 
   T* get() const { return data_; }
   std::vector<T> host() const { return std::vector<T>(data_, data_ + count_); }
+  // The first elements; at most as many as there are.
+  void fill(const std::vector<T>& values) const {
+    if (values.empty()) return;
+    std::memcpy(static_cast<void*>(data_), values.data(), values.size() * sizeof(T));
+    emulator::host_wrote(data_, values.size() * sizeof(T));
+  }
   // Only a checked build sees plain stores.
   bool all_written() const { return emulator::initialised(data_, count_ * sizeof(T)); }
 

@@ -1,5 +1,6 @@
 // attention_forward against fp64, bf16 and fp32, and what its bits may depend on.
 #include "attention_run.h"
+#include "has_wgmma.h"
 
 using namespace rft::test;
 using rft::simt::bf16;
@@ -99,23 +100,25 @@ void check_errors() {
 }  // namespace
 
 int main() {
-  if (kCheckedBuild) {
+  if (kCheckedBuild || !SIMT_EMULATED) {
     for (const AttentionCase& c : attention_cases()) {
       expect_clean("forward bf16, " + c.name, [&] { return forward<bf16>(c); });
       expect_clean("forward fp32, " + c.name, [&] { return forward<float>(c); });
     }
-    for (const AttentionCase& c : sm90_cases()) expect_clean("forward sm_90a, " + c.name, [&] { return sm90(c); });
+    for (const AttentionCase& c : has_wgmma() ? sm90_cases() : std::vector<AttentionCase>())
+      expect_clean("forward sm_90a, " + c.name, [&] { return sm90(c); });
     report("forward bf16, the same bits in every schedule", repeats<bf16>());
     report("forward fp32, the same bits in every schedule", repeats<float>());
     check_errors();
-  } else {
+  }
+  if (!kCheckedBuild) {
     use(kSchedules[2]);
     for (const AttentionCase& c : {long_case(530, {60, 40}, 2, 1, 64), long_case(100, {40}, 14, 2, 128)}) {
       report("forward bf16, " + c.name, forward<bf16>(c));
       report("forward fp32, " + c.name, forward<float>(c));
     }
     for (const AttentionCase& c : {long_case(1040, {80}, 1, 1, 64), long_case(320, {30, 34}, 2, 1, 128)})
-      report("forward sm_90a, " + c.name, sm90(c));
+      if (has_wgmma()) report("forward sm_90a, " + c.name, sm90(c));
     // Both sides of a tile's and of a chunk's border.
     for (int prompt : {63, 64, 100, 500, 512, 520}) {
       const std::string name = rft::concat("a shared prompt of ", prompt, " gives the bits of a sequence alone, ");

@@ -1,5 +1,7 @@
 // Runs the attention launches in the emulator: host values in, host values out.
 #pragma once
+#include <cstring>
+
 #include "attention_cases.h"
 #include "harness.h"
 

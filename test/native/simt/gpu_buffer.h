@@ -20,6 +20,7 @@ struct Config {
   uint64_t seed = 1;
   unsigned preempt = 0;
   bool throw_on_report = true;
+  size_t max_dynamic_shared = 0;  // a GPU has what it has
 };
 inline Config& config() {
   static Config only;
@@ -51,14 +52,16 @@ class Buffer {
     check_cuda(cudaMalloc(reinterpret_cast<void**>(&data_), count * sizeof(T) + 1), "allocation");
     check_cuda(cudaMemset(data_, 0xff, count * sizeof(T)), "fill");
   }
-  explicit Buffer(const std::vector<T>& values) : Buffer(values.size()) {
-    check_cuda(cudaMemcpy(data_, values.data(), count_ * sizeof(T), cudaMemcpyHostToDevice), "copy to the device");
-  }
+  explicit Buffer(const std::vector<T>& values) : Buffer(values.size()) { fill(values); }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   ~Buffer() { cudaFree(data_); }
 
   T* get() const { return data_; }
+  void fill(const std::vector<T>& values) const {
+    check_cuda(cudaMemcpy(data_, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice),
+               "copy to the device");
+  }
   std::vector<T> host() const {
     std::vector<T> out(count_);
     check_cuda(cudaMemcpy(static_cast<void*>(out.data()), data_, count_ * sizeof(T), cudaMemcpyDeviceToHost),
