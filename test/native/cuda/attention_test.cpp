@@ -3,6 +3,7 @@
 #include "attention_op_cases.h"
 #include "schedules.h"
 #include "simd/vmath.h"
+#include "stored_results.h"
 
 using namespace rft;
 using namespace rft::test;
@@ -22,7 +23,7 @@ bool runs_on_device(const Case& c) {
   return c.shape.find("T 270") == std::string::npos;  // long for three schedules with every access checked
 }
 
-void check_on_device(Case c) {
+void check_on_device(Case c, StoredResults& stored) {
   RunOptions options;
   if (storage == Dtype::BF16) {
     c.tolerance = 4e-3;
@@ -42,7 +43,9 @@ void check_on_device(Case c) {
       return check_forward(c, result, wanted);
     });
     verify(name + ", gradients", [&] { return check_gradients(c, result, options.cotangents); });
-    if (&schedule == &kSchedules[0]) verify(name + ", META memory", [&] { return check_meta(c, result, options); });
+    if (&schedule != &kSchedules[0] || result.gradients.empty()) continue;
+    verify(name + ", META memory", [&] { return check_meta(c, result, options); });
+    stored.check(concat("attention ", c.shape, " ", to_string(storage)), c, result, false);
   }
 }
 
@@ -78,13 +81,14 @@ void check_shared_plan() {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
   run_device = Device::Cuda;
+  StoredResults stored(argc, argv);
   check_shared_plan();
   for (const Dtype dtype : {Dtype::F32, Dtype::BF16}) {
     storage = dtype;
     for (const Case& c : attention_cases())
-      if (runs_on_device(c)) check_on_device(c);
+      if (runs_on_device(c)) check_on_device(c, stored);
   }
   return failures == 0 ? 0 : 1;
 }

@@ -292,6 +292,17 @@ void check_step(const char* name, Dtype dtype, double logp_tolerance, double gra
     return compare_bits("logp", one[0].logp, sampled[2].logp);
   });
 
+  verify(concat(name, " truncated sampling reports log-probs of the whole distribution, so ratios are 1"), [&] {
+    GenerateOptions truncated = sampling();
+    truncated.sampling.top_p = 0.5f;
+    truncated.sampling.top_k = 3;
+    const std::vector<Generated> drawn = generate(gpu, gpu.context(), {requests[0]}, truncated, {});
+    Floats own;
+    for (const Generated& g : drawn) own.insert(own.end(), g.logp.begin(), g.logp.end());
+    const Batch again = make_batch(requests[0], drawn);
+    return compare_bits("logp", score(gpu, gpu.context(), again.pack, again.head).logp, own);
+  });
+
   std::vector<Floats> before;
   for (const auto& p : gpu.weights().all()) before.push_back(to_floats(p.value));
   Step a, b;

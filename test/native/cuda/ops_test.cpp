@@ -3,10 +3,13 @@
 //
 // bf16 outputs are rounded once, so a tensor may be 2^-9 of its norm away (4e-3), a gradient that passed two roundings
 // twice that. What an op gives in float (log-probs, statistics, weight gradients) has the tolerance of float inputs.
+#include <set>
+
 #include "op_cases.h"
 #include "op_checks.h"
 #include "schedules.h"
 #include "simd/vmath.h"
+#include "stored_results.h"
 
 using namespace rft;
 using namespace rft::test;
@@ -31,7 +34,11 @@ bool small(const Case& c) {
   return most <= 2048;
 }
 
-void check_on_device(const Case& c, const char* dtype) {
+// Copies, sums and single products: nothing that devices round differently.
+const std::set<std::string> kExact = {"add",   "embed",        "gather_rows",  "reshape",
+                                      "scale", "scatter_rows", "split_columns"};
+
+void check_on_device(const Case& c, const char* dtype, StoredResults& stored) {
   const std::vector<Array> wanted = c.reference(to_double(c));
   RunOptions options;
   options.cotangents = random_cotangents(wanted);
@@ -53,6 +60,8 @@ void check_on_device(const Case& c, const char* dtype) {
       return check_forward(c, plain, wanted);
     });
     if (plain.gradients.empty()) continue;
+    if (&schedule == &kSchedules[0])
+      stored.check(concat(c.op, " ", c.shape, " ", dtype), c, plain, kExact.contains(c.op));
     check("gradients", [&] { return check_gradients(c, plain, options.cotangents); });
     if (&schedule != &kSchedules[0]) continue;
     check("META memory", [&] { return check_meta(c, plain, options); });
@@ -66,14 +75,15 @@ void check_on_device(const Case& c, const char* dtype) {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
   run_device = Device::Cuda;
+  StoredResults stored(argc, argv);
   for (const Case& c : op_cases()) {
     if (!small(c)) continue;
     storage = Dtype::F32;
-    check_on_device(c, "fp32");
+    check_on_device(c, "fp32", stored);
     storage = Dtype::BF16;
-    check_on_device(in_bf16(c), "bf16");
+    check_on_device(in_bf16(c), "bf16", stored);
   }
   return failures == 0 ? 0 : 1;
 }
