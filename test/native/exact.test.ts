@@ -105,6 +105,19 @@ async function rescore(
   return out
 }
 
+test.each([{ topP: 0.5 }, { topK: 3 }, { minP: 0.2 }])(
+  'truncated sampling reports log-probs of the whole distribution, so ratios are 1: %j',
+  async (truncation) => {
+    const { prompt, request } = prompts[0]!
+    const generated = await model.generate([{ ...request, samples: 16, stream: 0 }], { ...sampling, ...truncation })
+    const how = { tokenBudget: 100_000, shared: true, temperature: 1, train: 'no' as const }
+    const scored = await rescore([prompt], generated, how)
+    const ratios = generated.flatMap(({ logp }, i) => Array.from(logp, (own, t) => Math.exp(scored[i]![t]! - own)))
+    expect(ratios.length).toBeGreaterThan(50)
+    expect(ratios.filter((ratio) => ratio !== 1)).toEqual([])
+  },
+)
+
 test('sampler and trainer agree bit for bit: 1,000 random compositions', async () => {
   const random = randomSource(20)
   let compared = 0

@@ -128,8 +128,9 @@ void test_bad_rows() {
   Random random(11);
   for (int64_t extra : {1, 17, 63}) {
     const auto around = [&](double mean) { return random.normals(2048 + extra, 1, mean); };
-    verify(concat("all logits near -1e4, V 2048 + ", extra), [&] { return check_row(around(-1e4), 5); });
-    verify(concat("all logits near -50, V 2048 + ", extra),
+    verify(concat("a tail column is -inf, not 0, logits near -1e4, V 2048 + ", extra),
+           [&] { return check_row(around(-1e4), 5); });
+    verify(concat("the maximum begins at -inf, logits near -50, V 2048 + ", extra),
            [&] { return check_row(around(-50), int32_t(2047 + extra)); });
     verify(concat("one logit of 3e4, V 2048 + ", extra), [&] {
       Floats z = around(0);
@@ -137,7 +138,7 @@ void test_bad_rows() {
       const auto detail = check_row(z, 3);
       return detail.empty() ? check_row(z, 4) : detail;
     });
-    verify(concat("logits of -inf, V 2048 + ", extra), [&] {
+    verify(concat("a token of probability 0 adds nothing to the entropy, V 2048 + ", extra), [&] {
       Floats z = around(0);
       z[0] = z[1024] = z.back() = -kInf;
       return check_row(z, 1);

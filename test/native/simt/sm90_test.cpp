@@ -87,6 +87,15 @@ int main() {
   planted("half of the bytes expected", "race", Bug::ExpectsHalf);
   planted("more registers than launched", "registers", Bug::TooManyRegisters);
   planted("stage released too early", "race", Bug::ReleasesEarly);
+  report("a box of more than 256 rows is refused", [] {
+    const Buffer<bf16> x(257 * 64);
+    try {
+      tensor_map_2d(x.get(), 257, 64, 64, 257, 64);
+    } catch (const rft::Error& e) {
+      return std::string(e.what()).find("256 rows") == std::string::npos ? std::string(e.what()) : std::string();
+    }
+    return std::string("it was taken");
+  }());
   use(kSchedules[0]);
   report("wgmma gemm, wrong descriptor stride gives wrong numbers",
          gemm<false>(128, 128, 64, Bug::WrongStride).empty() ? "the result is right" : "");
