@@ -69,6 +69,7 @@ outcome() { # name, ok or failed or skipped, detail, seconds
 stage() { # tests or work, name, limit in seconds, command...
   local kind=$1 name=$2 limit=$3 log=$BUILD/$2.log begin=$SECONDS status=0 passed failed detail
   shift 3
+  if [ $EMULATED = yes ]; then limit=$((5 * limit)); fi
   timeout "$limit" "$@" >"$log" 2>&1 || status=$?
   passed=$(grep -c '^ok ' "$log") failed=$(grep -c '^FAIL ' "$log")
   detail="exit $status"
