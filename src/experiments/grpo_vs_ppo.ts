@@ -2,7 +2,7 @@
 import { drawBars } from '../report/bars.ts'
 import type { Arm, Experiment } from './define.ts'
 import { accuracyCurve, drawAccuracies, entropyCurve, klCurve, lengthCurve, rewardCurve } from './figures.ts'
-import { armOf, lateMean, secondsPerStep } from './results.ts'
+import { type ArmResult, armOf, lateMean, type Results, secondsPerStep } from './results.ts'
 import { sentence, whoIsAhead } from './wording.ts'
 
 const kl = { coef: 0.005, estimator: 'k3' } as const
@@ -30,6 +30,15 @@ const varianceCurve = {
   of: (deviation: number) => deviation ** 2,
 }
 
+const rewardVariance = (arm: ArmResult) => lateMean(arm, varianceCurve.metric) ** 2
+
+const drawLate = ({ arms: all }: Results, title: string, of: string, value: (arm: ArmResult) => number) =>
+  drawBars({
+    title,
+    about: `${of}, mean of the last quarter of steps`,
+    bars: all.map((arm) => ({ label: arm.arm.label, colour: arm.place, value: value(arm) })),
+  })
+
 export const grpoVsPpo: Experiment = {
   name: 'grpo-vs-ppo',
   question: 'Does a critic pay?',
@@ -55,7 +64,7 @@ export const grpoVsPpo: Experiment = {
   ],
   columns: [
     { head: 'KL at the end', cell: (arm) => lateMean(arm, 'kl').toFixed(4) },
-    { head: 'reward variance at the end', cell: (arm) => (lateMean(arm, 'rewards/accuracy/std') ** 2).toFixed(3) },
+    { head: 'reward variance at the end', cell: (arm) => rewardVariance(arm).toFixed(3) },
   ],
   conclude(results) {
     const [grpo, ppo] = [armOf(results, 'grpo'), armOf(results, 'ppo')]
@@ -64,11 +73,8 @@ export const grpoVsPpo: Experiment = {
       answer: `${sentence(whoIsAhead(grpo, ppo))} A step with the critic takes ${cost.toFixed(1)} times as long.`,
       figures: [
         drawAccuracies(results, 'Held-out accuracy'),
-        drawBars({
-          title: 'KL to the start',
-          about: 'nats per token, mean of the last quarter of steps',
-          bars: results.arms.map((arm) => ({ label: arm.arm.label, colour: arm.place, value: lateMean(arm, 'kl') })),
-        }),
+        drawLate(results, 'KL to the start', 'nats per token', (arm) => lateMean(arm, 'kl')),
+        drawLate(results, 'Reward variance', "of a step's completions", rewardVariance),
       ],
     }
   },

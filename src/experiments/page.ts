@@ -18,7 +18,7 @@ export interface PageFacts {
 
 const ownStyle = `
 .answer-box{background:var(--card);border:1px solid var(--rule);border-left:4px solid var(--c0);border-radius:8px;padding:14px 18px;font-size:18px;line-height:1.45;margin:0 0 14px;color:var(--ink)}
-.main{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:14px}
+.main{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,360px),1fr));gap:14px}
 .arms{overflow-x:auto}.arms td,.arms th{white-space:nowrap}.arms i{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:8px;background:var(--c)}.arms a{color:inherit}
 .config{margin-top:12px}.note{color:var(--soft);font-size:13px;max-width:75em}`
 
