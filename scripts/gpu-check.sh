@@ -169,9 +169,10 @@ table() {
       printf "\n" form, "kernel", "shape", "type", "ms", "TFLOP/s", "GB/s", "of floor", "torch", "ms", "factor"
     }
     field($0, "kernel") != "" {
-      key = field($0, "kernel") "|" field($0, "shape"); ms = field($0, "ms")
+      key = field($0, "kernel") "|" field($0, "shape"); ms = field($0, "ms"); other = factor = ""
+      if (key in best) { other = best[key]; if (ms + 0 != 0) factor = sprintf("%.2f", other / ms) }
       printf form, field($0, "kernel"), field($0, "shape"), field($0, "dtype"), ms, field($0, "tflops"), field($0, "gbps"),
-        field($0, "ofFloor"), name[key], key in best ? best[key] : "", key in best && ms > 0 ? sprintf("%.2f", best[key] / ms) : ""
+        field($0, "ofFloor"), name[key], other, factor
     }' "$ROWS"
 }
 if [ $QUICK = no ]; then

@@ -33,9 +33,9 @@ __device__ __forceinline__ int warp_id() { return int(threadIdx.x) / 32; }
 // `somewhere` is any valid address, for copies that read nothing.
 template <class T, int D, int Rows, int Threads = kBlockThreads, class Row>
 __device__ __forceinline__ void copy_rows(T* tile, int head_dim, const T* somewhere, Row row) {
-  constexpr int kRowVectors = D / kLanes<T>, kTotal = Rows * kRowVectors;
-#pragma unroll
-  for (int i = 0; i < (kTotal + Threads - 1) / Threads; ++i) {
+  constexpr int kRowVectors = D / kLanes<T>, kTotal = Rows * kRowVectors, kSteps = (kTotal + Threads - 1) / Threads;
+#pragma unroll(kSteps > 16 ? 8 : kSteps)  // a single warp has no registers for more
+  for (int i = 0; i < kSteps; ++i) {
     const int at = i * Threads + int(threadIdx.x), r = at / kRowVectors, column = at % kRowVectors * kLanes<T>;
     if (kTotal % Threads != 0 && at >= kTotal) break;
     const T* from = row(r);
