@@ -54,6 +54,10 @@ const cases: [string, () => Config][] = [
   ['a reference', () => tiny({ algorithm: { kl: { coef: 0.1 } } })],
   ['several updates', () => tiny({ algorithm: { miniBatches: 2, updatesPerRollout: 2 } })],
   ['8-bit moments and bf16 gradients', () => tiny({ optimizer: { state: '8bit', gradDtype: 'bf16' } })],
+  ['a critic of its own', () => tiny({ algorithm: { trainer: 'ppo' } })],
+  ['a critic of a text model', () => tiny({ ...text(), algorithm: { trainer: 'ppo' } })],
+  ['a value head on the policy', () => tiny({ algorithm: { trainer: 'ppo', critic: { backbone: 'shared' } } })],
+  ['the preset of PPO', () => tiny({ algorithm: { preset: 'ppo' } })],
   ['imitation', () => tiny({ algorithm: { trainer: 'sft' } })],
 ]
 
