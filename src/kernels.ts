@@ -1,5 +1,6 @@
 /**
- * The native kernels of reinforcement fine-tuning on their own, for other trainers: typed arrays in, typed arrays out.
+ * The native kernels of reinforcement fine-tuning on their own, for other trainers: typed arrays in, typed arrays out; or
+ * device buffers in, device buffers out.
  *
  * @example
  * import { groupAdvantage } from 'rft/kernels'
@@ -8,11 +9,13 @@
  * @packageDocumentation
  */
 
+export { type ColumnArray, DeviceBuffer, type Kernel, type OnDevice } from './native/device_buffer.ts'
 export {
   gae,
   gdpo,
   groupAdvantage,
   importanceRatio,
+  kl,
   policyLoss,
   standardize,
   valueLoss,

@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "addon/convert.h"
+#include "addon/device_buffer.h"
 #include "addon/kernels.h"
 #include "addon/model_object.h"
 #include "addon/op_kernels.h"
@@ -68,17 +69,21 @@ void shutdown_all(const Napi::CallbackInfo& call) { JobQueue::of(call.Env()).shu
 static Napi::Object define_exports(Napi::Env env, Napi::Object exports) {
   auto* queue = new JobQueue(env);
   env.SetInstanceData<JobQueue>(queue);
-  const auto model = ModelObject::define(env), optimizer = OptimizerObject::define(env);
+  const auto model = ModelObject::define(env), optimizer = OptimizerObject::define(env),
+             device_buffer = DeviceBuffer::define(env);
   queue->model_class = Napi::Persistent(model);
   queue->optimizer_class = Napi::Persistent(optimizer);
+  queue->device_buffer_class = Napi::Persistent(device_buffer);
   exports.Set("Model", model);
   exports.Set("Optimizer", optimizer);
+  exports.Set("DeviceBuffer", device_buffer);
   exports.Set("info", Napi::Function::New(env, info));
   exports.Set("setThreads", Napi::Function::New(env, set_threads));
   exports.Set("shutdownAll", Napi::Function::New(env, shutdown_all));
   exports.Set("createAbort", Napi::Function::New(env, create_abort));
   exports.Set("abort", Napi::Function::New(env, abort_call));
   exports.Set("policyLoss", Napi::Function::New(env, policy_loss));
+  exports.Set("kl", Napi::Function::New(env, kl));
   exports.Set("valueLoss", Napi::Function::New(env, value_loss));
   exports.Set("groupAdvantage", Napi::Function::New(env, group_advantage));
   exports.Set("rmsNorm", Napi::Function::New(env, rms_norm_kernel));

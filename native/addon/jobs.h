@@ -46,7 +46,7 @@ class JobQueue {
   void progress(Job& running, std::function<Napi::Value(Napi::Env)> value);
   bool shut_down(bool from_hook);
 
-  Napi::FunctionReference model_class, optimizer_class;
+  Napi::FunctionReference model_class, optimizer_class, device_buffer_class;
 
  private:
   using Tsfn = Napi::TypedThreadSafeFunction<std::nullptr_t, OnMainThread, call_on_main_thread>;

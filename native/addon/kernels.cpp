@@ -1,12 +1,12 @@
 #include "addon/kernels.h"
 
+#include "addon/columns.h"
 #include "addon/policy_loss_call.h"
-#include "ops/gae/gae.h"
-#include "ops/group_advantage/group_advantage.h"
+#include "kernels/rl.h"
 #include "ops/importance/importance.h"
 #include "ops/resize/resize.h"
 #include "ops/sequences.h"
-#include "ops/whiten/whiten.h"
+#include "tensor/values.h"
 
 namespace rft {
 namespace {
@@ -56,51 +56,78 @@ int ddof_of(const Field& options) {
 // policyLoss(logp, input)
 Napi::Value policy_loss(const Napi::CallbackInfo& info) {
   return guarded(info.Env(),
-                 [&] { return policy_loss_in_place(info.Env(), Field(info[0], "logp"), Field(info[1], "input")); });
+                 [&] { return policy_loss_of_columns(info.Env(), Field(info[0], "logp"), Field(info[1], "input")); });
 }
 
-// valueLoss(values, input)
+// kl(logp, refLogp, estimator): { value, slope }
+Napi::Value kl(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Columns columns(info.Env());
+    const auto [logp, n] = columns.any<float>(Field(info[0], "logp"));
+    const float* ref_logp = columns.of<float>(Field(info[1], "refLogp"), n);
+    const ops::KlEstimator estimator = kl_estimator(Field(info[2], "estimator"));
+    const auto value = columns.out<float>(n), slope = columns.out<float>(n);
+    kernels::kl(columns.ctx(), n, logp, ref_logp, estimator, value.data, slope.data);
+    auto o = Napi::Object::New(info.Env());
+    o.Set("value", value.value);
+    o.Set("slope", slope.value);
+    return o;
+  });
+}
+
+// valueLoss(values, { returns, oldValues, weights, clip })
 Napi::Value value_loss(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    return value_loss_to_js(
-        info.Env(), value_loss_call(Field(info[0], "values").floats(), value_loss_input(Field(info[1], "input"))));
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Columns columns(info.Env());
+    const Field in(info[1], "input");
+    const auto [values, n] = columns.any<float>(Field(info[0], "values"));
+    const ops::ValueLossColumns all{values, columns.of<float>(in["returns"], n),
+                                    columns.optional<float>(in["oldValues"], n), columns.of<float>(in["weights"], n)};
+    const double clip = in["clip"].number();
+    const auto loss = columns.out<float>(n), dvalue = columns.out<float>(n);
+    const auto clipped = columns.out<uint8_t>(n);
+    kernels::value_loss(columns.ctx(), n, all, clip, {loss.data, dvalue.data, clipped.data});
+    auto o = Napi::Object::New(info.Env());
+    o.Set("loss", loss.value);
+    o.Set("dvalue", dvalue.value);
+    o.Set("clipped", clipped.value);
+    return o;
   });
 }
 
 // groupAdvantage(rewards, groupIds, { kind, .. , lengths?, baselines? })
 Napi::Value group_advantage(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const auto rewards = Field(info[0], "rewards").floats();
-    const auto groups = Field(info[1], "groupIds").ints();
+    Columns columns(info.Env());
+    const auto [rewards, n] = columns.any<float>(Field(info[0], "rewards"));
     const Field options(info[2], "options");
-    const size_t n = rewards.size();
-    same_length(groups, n, "groupIds");
     const auto rule = advantage_rule(options);
-    std::vector<int32_t> lengths;
-    std::vector<float> baselines;
-    if (std::holds_alternative<ops::LengthMean>(rule)) same_length(lengths = options["lengths"].ints(), n, "lengths");
-    if (std::holds_alternative<ops::Baseline>(rule))
-      same_length(baselines = options["baselines"].floats(), n, "baselines");
-    std::vector<float> out(n);
-    ops::group_advantage(int64_t(n),
-                         {rewards.data(), groups.data(), lengths.empty() ? nullptr : lengths.data(),
-                          baselines.empty() ? nullptr : baselines.data()},
-                         rule, ddof_of(options), out.data());
-    return floats_to_js(info.Env(), out);
+    ops::RewardColumns in{rewards, columns.of<int32_t>(Field(info[1], "groupIds"), n), nullptr, nullptr};
+    if (std::holds_alternative<ops::LengthMean>(rule)) in.lengths = columns.of<int32_t>(options["lengths"], n);
+    if (std::holds_alternative<ops::Baseline>(rule)) in.baselines = columns.of<float>(options["baselines"], n);
+    const int ddof = ddof_of(options);
+    const auto out = columns.out<float>(n);
+    kernels::group_advantage(columns.ctx(), n, in, rule, ddof, out.data);
+    return out.value;
   });
 }
 
 // gdpo(rewards (K,B), weights (K), groupIds (B), { scale, eps, ddof })
 Napi::Value gdpo(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const auto rewards = Field(info[0], "rewards").floats(), weights = Field(info[1], "weights").floats();
-    const auto groups = Field(info[2], "groupIds").ints();
+    Columns columns(info.Env());
+    const Field given(info[1], "weights");  // few, and wanted on the host
+    const DeviceBuffer* buffer = DeviceBuffer::from(given.value());
+    const auto weights = buffer ? to_floats(buffer->tensor()) : given.floats();
+    const auto [groups, n] = columns.any<int32_t>(Field(info[2], "groupIds"));
+    const int64_t K = int64_t(weights.size());
+    const float* rewards = columns.of<float>(Field(info[0], "rewards"), K * n);
     const Field options(info[3], "options");
-    same_length(rewards, weights.size() * groups.size(), "rewards");
-    std::vector<float> out(groups.size());
-    ops::gdpo(int64_t(weights.size()), int64_t(groups.size()), rewards.data(), weights.data(), groups.data(),
-              normalised(options), ddof_of(options), out.data());
-    return floats_to_js(info.Env(), out);
+    const ops::Normalised rule = normalised(options);
+    const int ddof = ddof_of(options);
+    const auto out = columns.out<float>(n);
+    kernels::gdpo(columns.ctx(), K, n, rewards, weights.data(), groups, rule, ddof, out.data);
+    return out.value;
   });
 }
 
@@ -117,35 +144,32 @@ Napi::Value standardize(const Napi::CallbackInfo& info) {
 // whiten(values, counts | null, { shiftMean })
 Napi::Value whiten(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const auto values = Field(info[0], "values").floats();
-    const Field counts_field(info[1], "counts");
-    const auto counts = counts_field.is_null() ? std::vector<int32_t>() : counts_field.ints();
-    if (!counts_field.is_null()) same_length(counts, values.size(), "counts");
-    std::vector<float> out(values.size());
-    ops::whiten(int64_t(values.size()), values.data(), counts_field.is_null() ? nullptr : counts.data(),
-                Field(info[2], "options")["shiftMean"].boolean(), out.data());
-    return floats_to_js(info.Env(), out);
+    Columns columns(info.Env());
+    const auto [values, n] = columns.any<float>(Field(info[0], "values"));
+    const int32_t* counts = columns.optional<int32_t>(Field(info[1], "counts"), n);
+    const bool shift_mean = Field(info[2], "options")["shiftMean"].boolean();
+    const auto out = columns.out<float>(n);
+    kernels::whiten(columns.ctx(), n, values, counts, shift_mean, out.data);
+    return out.value;
   });
 }
 
 // gae({ rewards, values, mask, sequences }, { gamma, lambda }): { advantages, returns }
 Napi::Value gae(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
+    Columns columns(info.Env());
     const Field in(info[0], "input"), options(info[1], "options");
-    const auto rewards = in["rewards"].floats();
-    const size_t n = rewards.size();
-    const auto sequences = offsets(in["sequences"], n);
-    const auto values = in["values"].is_null() ? std::vector<float>() : in["values"].floats();
-    const auto mask = in["mask"].is_null() ? std::vector<uint8_t>() : in["mask"].bytes();
-    if (!in["values"].is_null()) same_length(values, n, "values");
-    if (!in["mask"].is_null()) same_length(mask, n, "mask");
-    std::vector<float> advantages(n), returns(n);
-    ops::gae({rewards.data(), values.empty() ? nullptr : values.data(), mask.empty() ? nullptr : mask.data(),
-              sequences.data(), int64_t(sequences.size()) - 1},
-             options["gamma"].number(), options["lambda"].number(), advantages.data(), returns.data());
+    const auto [rewards, n] = columns.any<float>(in["rewards"]);
+    const auto sequences = columns.any<int32_t>(in["sequences"]);
+    expect(sequences.size > 0, in["sequences"].path(), "offsets of the completions", "none");
+    const ops::GaeColumns all{rewards, columns.optional<float>(in["values"], n),
+                              columns.optional<uint8_t>(in["mask"], n), sequences.data, sequences.size - 1};
+    const double gamma = options["gamma"].number(), lambda = options["lambda"].number();
+    const auto advantages = columns.out<float>(n), returns = columns.out<float>(n);
+    kernels::gae(columns.ctx(), n, all, gamma, lambda, advantages.data, returns.data);
     auto o = Napi::Object::New(info.Env());
-    o.Set("advantages", floats_to_js(info.Env(), advantages));
-    o.Set("returns", floats_to_js(info.Env(), returns));
+    o.Set("advantages", advantages.value);
+    o.Set("returns", returns.value);
     return o;
   });
 }

@@ -1,10 +1,11 @@
-// Synchronous kernels on typed arrays.
+// Synchronous kernels on typed arrays and device buffers.
 #pragma once
 #include <napi.h>
 
 namespace rft {
 
 Napi::Value policy_loss(const Napi::CallbackInfo& info);
+Napi::Value kl(const Napi::CallbackInfo& info);
 Napi::Value value_loss(const Napi::CallbackInfo& info);
 Napi::Value group_advantage(const Napi::CallbackInfo& info);
 Napi::Value gdpo(const Napi::CallbackInfo& info);

@@ -1,25 +1,14 @@
 // Loss columns from JavaScript, and what comes back: sums of forwardBackward, columns of the stand-alone kernels.
 #include "addon/policy_loss_call.h"
 
-#include <type_traits>
-
-#include "ops/value_loss/value_loss.h"
+#include "addon/columns.h"
+#include "kernels/rl.h"
 
 namespace rft {
 namespace {
 
 std::vector<float> optional_floats(const Field& f) { return f.is_null() ? std::vector<float>() : f.floats(); }
 std::vector<uint8_t> optional_bytes(const Field& f) { return f.is_null() ? std::vector<uint8_t>() : f.bytes(); }
-
-template <class T>
-const T* or_null(const std::vector<T>& column) {
-  return column.empty() ? nullptr : column.data();
-}
-
-template <class T>
-void check_length(const std::vector<T>& column, size_t n, const char* where) {
-  expect(column.empty() || column.size() == n, where, concat(n, " values in every column"), column.size());
-}
 
 }  // namespace
 
@@ -47,61 +36,43 @@ PolicyLossInput policy_loss_input(const Field& f) {
   return in;
 }
 
-namespace {
-
-// A column of the caller's own memory; nullptr where it is absent.
-template <class T>
-const T* view(const Field& f, size_t n) {
-  if (f.is_null()) return nullptr;
-  constexpr bool is_float = std::is_same_v<T, float>;
-  const bool ok = f.value().IsTypedArray() && f.value().As<Napi::TypedArray>().TypedArrayType() ==
-                                                  (is_float ? napi_float32_array : napi_uint8_array);
-  expect(ok, f.path(), is_float ? "a Float32Array" : "a Uint8Array", "something else");
-  const auto array = f.value().As<Napi::TypedArrayOf<T>>();
-  expect(array.ElementLength() == n, "policy_loss", concat(n, " values in every column"), array.ElementLength());
-  return array.Data();
-}
-
-}  // namespace
-
-// The stand-alone kernel runs while JavaScript waits: columns are read and written in place.
-Napi::Value policy_loss_in_place(Napi::Env env, const Field& logp_field, const Field& f) {
-  expect(logp_field.value().IsTypedArray(), logp_field.path(), "a Float32Array", "something else");
-  const size_t n = logp_field.value().As<Napi::TypedArray>().ElementLength();
+// Of the stand-alone kernel.
+Napi::Value policy_loss_of_columns(Napi::Env env, const Field& logp, const Field& f) {
+  Columns columns(env);
+  const auto [data, n] = columns.any<float>(logp);
   ops::PolicyLossParams params;
   params.objective = policy_objective(f["loss"]);
   ops::PolicyLossColumns in{};
-  in.logp = view<float>(logp_field, n);
-  in.advantages = view<float>(f["advantages"], n);
-  in.weights = view<float>(f["weights"], n);
-  expect(n == 0 || (in.advantages && in.weights), "policy_loss", "advantages and weights", "none");
-  in.old_logp = view<float>(f["oldLogp"], n);
-  in.importance = view<float>(f["importance"], n);
-  in.keep = view<uint8_t>(f["keep"], n);
-  in.selected = view<uint8_t>(f["selected"], n);
-  std::vector<int32_t> sequences;
-  if (!f["sequences"].is_null()) sequences = f["sequences"].ints();
-  in.sequences = or_null(sequences);
-  in.sequence_count = int64_t(sequences.size()) - 1;
+  in.logp = data;
+  in.advantages = columns.of<float>(f["advantages"], n);
+  in.weights = columns.of<float>(f["weights"], n);
+  in.old_logp = columns.optional<float>(f["oldLogp"], n);
+  in.importance = columns.optional<float>(f["importance"], n);
+  in.keep = columns.optional<uint8_t>(f["keep"], n);
+  in.selected = columns.optional<uint8_t>(f["selected"], n);
+  in.sampled_logp = columns.optional<float>(f["sampledLogp"], n);
+  if (const Field sequences = f["sequences"]; !sequences.is_null()) {
+    const auto offsets = columns.any<int32_t>(sequences);
+    in.sequences = offsets.size > 0 ? offsets.data : nullptr;
+    in.sequence_count = offsets.size - 1;
+  }
   if (const Field kl = f["kl"]; !kl.is_null()) {
-    in.ref_logp = view<float>(kl["refLogp"], n);
+    in.ref_logp = columns.of<float>(kl["refLogp"], n);
     if (kl["coef"].value().IsNumber()) params.kl_coef = kl["coef"].number();
-    else in.kl_coef = view<float>(kl["coef"], n);
+    else in.kl_coef = columns.of<float>(kl["coef"], n);
     params.estimator = kl_estimator(kl["estimator"]);
     params.bias_corrected = kl["biasCorrected"].boolean();
   }
-  in.sampled_logp = view<float>(f["sampledLogp"], n);
   if (const Field threshold = f["offPolicyThreshold"]; !threshold.is_null())
     params.off_policy_threshold = threshold.number();
-  auto loss = Napi::Float32Array::New(env, n), dlogp = Napi::Float32Array::New(env, n),
-       kl = Napi::Float32Array::New(env, n);
-  auto clipped = Napi::Uint8Array::New(env, n);
-  ops::policy_loss(int64_t(n), in, params, {loss.Data(), dlogp.Data(), kl.Data(), clipped.Data()});
+  const auto loss = columns.out<float>(n), dlogp = columns.out<float>(n), kl = columns.out<float>(n);
+  const auto clipped = columns.out<uint8_t>(n);
+  kernels::policy_loss(columns.ctx(), n, in, params, {loss.data, dlogp.data, kl.data, clipped.data});
   auto o = Napi::Object::New(env);
-  o.Set("loss", loss);
-  o.Set("dlogp", dlogp);
-  o.Set("kl", kl);
-  o.Set("clipped", clipped);
+  o.Set("loss", loss.value);
+  o.Set("dlogp", dlogp.value);
+  o.Set("kl", kl.value);
+  o.Set("clipped", clipped.value);
   return o;
 }
 
@@ -125,31 +96,12 @@ ValueLossInput value_loss_input(const Field& f) {
   return {f["returns"].floats(), optional_floats(f["oldValues"]), f["weights"].floats(), f["clip"].number()};
 }
 
-ValueLossOutput value_loss_call(const std::vector<float>& values, const ValueLossInput& in) {
-  const size_t n = values.size();
-  for (const auto* column : {&in.returns, &in.weights})
-    expect(column->size() == n, "value_loss", concat(n, " values in every column"), column->size());
-  check_length(in.old_values, n, "value_loss");
-  ValueLossOutput out{std::vector<float>(n), std::vector<float>(n), std::vector<uint8_t>(n)};
-  ops::value_loss(int64_t(n), {values.data(), in.returns.data(), or_null(in.old_values), in.weights.data()}, in.clip,
-                  {out.loss.data(), out.dvalue.data(), out.clipped.data()});
-  return out;
-}
-
 Napi::Value value_sums_to_js(Napi::Env env, const ops::ValueLossSums& sums) {
   auto o = Napi::Object::New(env);
   o.Set("weighted", sums.weighted);
   o.Set("loss", sums.loss);
   o.Set("clipped", sums.clipped);
   o.Set("rows", sums.rows);
-  return o;
-}
-
-Napi::Value value_loss_to_js(Napi::Env env, const ValueLossOutput& out) {
-  auto o = Napi::Object::New(env);
-  o.Set("loss", floats_to_js(env, out.loss));
-  o.Set("dvalue", floats_to_js(env, out.dvalue));
-  o.Set("clipped", bytes_to_js(env, out.clipped));
   return o;
 }
 

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { DeviceBuffer } from './device_buffer.ts'
 import type {
   AdamWOptions,
   DeviceName,
@@ -18,6 +19,7 @@ import type {
   HeadRows,
   ImportanceInput,
   ImportanceOptions,
+  KlEstimatorName,
   LossInput,
   MemoryReport,
   MemoryState,
@@ -114,7 +116,13 @@ export interface NativeModule {
   shutdownAll(): void
   createAbort(): AbortFlag
   abort(flag: AbortFlag): void
+  DeviceBuffer: (new (type: string, length: number) => DeviceBuffer) & { prototype: DeviceBuffer }
   policyLoss(logp: Float32Array, input: PolicyLossInput): PolicyLossOutput
+  kl(
+    logp: Float32Array,
+    refLogp: Float32Array,
+    estimator: KlEstimatorName,
+  ): { value: Float32Array; slope: Float32Array }
   valueLoss(values: Float32Array, input: ValueLossInput): ValueLossOutput
   groupAdvantage(rewards: Float32Array, groupIds: Int32Array, rule: GroupAdvantageRule): Float32Array
   gdpo(rewards: Float32Array, weights: Float32Array, groupIds: Int32Array, rule: NormalisedRule): Float32Array

@@ -174,6 +174,16 @@ describe('KL estimators', () => {
     expect(klEstimators.k3(-1, -1).value).toBe(0)
   })
 
+  test.each(names)('the kernel of %s computes what the twin says', (name) => {
+    const [logp, ref] = [Float32Array.of(-1, -0.5, -3, -30, 0), Float32Array.of(-1, -1.5, -1, 0, -25)]
+    const { value, slope } = kernels.kl(logp, ref, name)
+    for (const i of logp.keys()) {
+      const want = klEstimators[name](logp[i]!, ref[i]!)
+      expect(Math.abs(value[i]! - want.value)).toBeLessThanOrEqual(1e-6 * Math.max(1, Math.abs(want.value)))
+      expect(Math.abs(slope[i]! - want.grad)).toBeLessThanOrEqual(1e-6 * Math.max(1, Math.abs(want.grad)))
+    }
+  })
+
   test('k3-k2 has the value of k3 and the gradient of k2', () => {
     expect(klEstimators['k3-k2'](-1, -1.7).value).toBe(klEstimators.k3(-1, -1.7).value)
     expect(klEstimators['k3-k2'](-1, -1.7).grad).toBe(klEstimators.k2(-1, -1.7).grad)

@@ -1,5 +1,7 @@
 /** The kernels that other trainers import, against plain loops in double and finite differences. */
 import { expect, test } from 'vitest'
+import { native } from '../../src/native/binding.ts'
+import { DeviceBuffer } from '../../src/native/device_buffer.ts'
 import { adamw, attention, layerNorm, rmsNorm, tokenLogp } from '../../src/native/op_kernels.ts'
 
 const noise = (n: number, seed: number) =>
@@ -124,4 +126,9 @@ test('adamw in place', () => {
 test('wrong arrays are refused with their name', async () => {
   await expect(rmsNorm(noise(7, 1), noise(C, 1), { eps: 1e-6 })).rejects.toThrow('x: expected rows of 5 values')
   await expect(layerNorm(noise(5, 1), noise(5, 1), noise(4, 1), { eps: 1e-6 })).rejects.toThrow('b: expected 5 values')
+})
+
+test.skipIf(native().info().cuda.available)('without a device there are no device buffers', () => {
+  expect(() => DeviceBuffer.allocate('f32', 4)).toThrow(/^cuda: .*\w{3}/)
+  expect(() => DeviceBuffer.from(Int32Array.of(1))).toThrow(/^cuda: /)
 })
