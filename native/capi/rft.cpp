@@ -79,20 +79,20 @@ void adamw_on_cuda(const rft_context& context, const Moments& t, const ops::Adam
       return float(1.0 / (1.0 - std::pow(double(float(beta)), double(step))));
     };
     const int64_t chunks = (t.p.count() + cuda::kAdamWChunk - 1) / cuda::kAdamWChunk;
-    cuda::adamw_f32({.table = reinterpret_cast<const cuda::AdamWEntry*>(table.as<uint8_t>()),
-                     .tensors = 1,
-                     .chunks = chunks,
-                     .lr = float(o.lr),
-                     .beta1 = float(o.beta1),
-                     .beta2 = float(o.beta2),
-                     .eps = float(o.eps),
-                     .c1 = correction(o.beta1),
-                     .c2 = correction(o.beta2),
-                     .grad_scale = grad_scale,
-                     .seed = 0,
-                     .step = step,
-                     .stochastic = false},
-                    stream);
+    cuda::adamw({.table = reinterpret_cast<const cuda::AdamWEntry*>(table.as<uint8_t>()),
+                 .tensors = 1,
+                 .chunks = chunks,
+                 .lr = float(o.lr),
+                 .beta1 = float(o.beta1),
+                 .beta2 = float(o.beta2),
+                 .eps = float(o.eps),
+                 .c1 = correction(o.beta1),
+                 .c2 = correction(o.beta2),
+                 .grad_scale = grad_scale,
+                 .seed = 0,
+                 .step = step,
+                 .stochastic = false},
+                {}, stream);
   });
 }
 
