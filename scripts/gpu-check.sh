@@ -5,7 +5,7 @@
 #
 #     --quick      leaves out compute-sanitizer and the timings
 #     --emulated   the same on the emulated device, small: to see that all of this works where there is no GPU. Its times
-#                  mean nothing, and its results stay in build/.
+#                  mean nothing, and its results stay in build/. With --quick a part of the tests, and the timings.
 #
 # In order, each a stage that is reported and does not stop the next:
 #   build       for this GPU, and the emulated twins of the op tests
@@ -115,10 +115,11 @@ for path in $(kernels); do
   stage tests "kernels_$(basename "$path" | sed 's/^[a-z]*_//; s/_test.*//')" 120 "$path"
 done
 for test in ops attention; do
+  if [ $EMULATED$QUICK$test = yesyesattention ]; then continue; fi
   stage tests "emulator_$test" 120 "build/Release/cuda_${test}_test" --store "$BUILD/$test.stored"
   stage tests "$test" 120 "$(program ${test}_test)" --against "$BUILD/$test.stored"
 done
-stage tests policy_loss 120 "$(program policy_loss_test)"
+if [ $EMULATED$QUICK != yesyes ]; then stage tests policy_loss 120 "$(program policy_loss_test)"; fi
 stage tests engine 120 "$(program engine_test)"
 if [ $EMULATED = no ]; then stage tests engine_own_gemm 120 env RFT_GEMM=own "$(program engine_test)"; fi
 if [ "$NUMBER" -eq 90 ] && [ $EMULATED$QUICK != yesyes ]; then stage tests engine_sm90 120 env RFT_TIER=sm90 "$(program engine_test)"; fi
@@ -175,7 +176,7 @@ table() {
         field($0, "ofFloor"), name[key], other, factor
     }' "$ROWS"
 }
-if [ $QUICK = no ]; then
+if [ $QUICK = no ] || [ $EMULATED = yes ]; then
   rm -f "$BUILD/torch.jsonl"
   small=(); if [ $EMULATED = yes ]; then small=(--small); fi
   stage work timings 200 "$(program kernels_bench)" "${small[@]}"
