@@ -217,6 +217,7 @@ OptimizerOptions optimizer_options(const Field& o) {
   if (!o["headLrFactor"].is_null()) out.head_lr_factor = float(o["headLrFactor"].number());
   if (!o["state"].is_null()) out.state = state_format(o["state"]);
   if (!o["gradDtype"].is_null()) out.gradients = is_bf16(o["gradDtype"]) ? Dtype::BF16 : Dtype::F32;
+  if (!o["offload"].is_null() && o["offload"].boolean()) out.offload_piece = kOffloadPiece;
   if (!o["stochasticRounding"].is_null()) out.stochastic_rounding = o["stochasticRounding"].boolean();
   if (!o["seed"].is_null()) out.adamw.seed = uint64_t(o["seed"].integer());
   return out;

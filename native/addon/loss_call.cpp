@@ -32,6 +32,7 @@ Napi::Value ModelObject::forward_backward(const Napi::CallbackInfo& info) {
     ctx.aborted = job.abort.get();
     ctx.adapters = pass.adapters;
     ctx.dropout = pass.dropout;
+    s->fetch();
     return rft::forward_backward(s->model, ctx, pack, head, pass.recompute, loss);
       },
       [](Napi::Env env, LossOutput& out) -> Napi::Value {
@@ -52,6 +53,7 @@ Napi::Value ModelObject::values(const Napi::CallbackInfo& info) {
     Ctx ctx = s->model.context();
     ctx.aborted = job.abort.get();
     const HeadRows head{rows, std::vector<int32_t>(rows.size()), 1.0f};
+    s->fetch();
     return rft::score(s->model, ctx, pack, head, {.logp = false, .values = true}).values;
       },
       floats_to_js);

@@ -45,6 +45,7 @@ Napi::Function ModelObject::define(Napi::Env env) {
                       InstanceMethod<&ModelObject::hidden>("hidden"),
                       InstanceMethod<&ModelObject::logits>("logits"),
                       InstanceMethod<&ModelObject::generate>("generate"),
+                      InstanceMethod<&ModelObject::offload>("offload"),
                       InstanceMethod<&ModelObject::memory>("memory"),
                       InstanceMethod<&ModelObject::reset_peak>("resetPeak"),
                       InstanceMethod<&ModelObject::dispose>("dispose")});
@@ -83,6 +84,7 @@ std::shared_ptr<ModelState> ModelObject::from(const Napi::Value& value) {
 Napi::Value ModelObject::init_random(const Napi::CallbackInfo& info) {
   const uint64_t seed = uint64_t(Field(info[0], "seed").integer());
   return submit_void(info, 1, [s = state(info.Env()), seed](Job&) {
+    s->drop();
     s->model.weights().init_random(seed);
     s->model.images().clear();
   });
@@ -91,6 +93,7 @@ Napi::Value ModelObject::init_random(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::init_adapters(const Napi::CallbackInfo& info) {
   const uint64_t seed = uint64_t(Field(info[0], "seed").integer());
   return submit_void(info, 1, [s = state(info.Env()), seed](Job&) {
+    s->drop();
     s->model.weights().init_adapters(seed);
     s->model.images().clear();
   });
@@ -103,6 +106,7 @@ Napi::Value ModelObject::merge_adapters(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::load(const Napi::CallbackInfo& info) {
   auto sources = guarded(info.Env(), [&] { return tensor_sources(Field(info[0], "sources")); });
   return submit_void(info, 1, [s = state(info.Env()), sources](Job& job) {
+    s->drop();
     s->model.images().clear();
     read_tensors(context(*s, job), sources, [&](const std::string& name) { return s->model.weights().at(name).value; });
   });
@@ -120,6 +124,7 @@ Napi::Value ModelObject::save(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelObject::copy_from(const Napi::CallbackInfo& info) {
   return submit_void(info, 1, [to = state(info.Env()), from = from(info[0])](Job&) {
+    to->drop();
     to->model.images().clear();
     for (auto& p : to->model.weights().all()) {
       const Tensor& source = from->model.weights().at(p.name).value;
@@ -134,6 +139,7 @@ Napi::Value ModelObject::copy_from(const Napi::CallbackInfo& info) {
 Napi::Value ModelObject::mix_from(const Napi::CallbackInfo& info) {
   const float share = float(Field(info[1], "share").number());
   return submit_void(info, 2, [to = state(info.Env()), from = from(info[0]), share](Job&) {
+    to->drop();
     to->model.images().clear();
     for (auto& p : to->model.weights().all()) {
       if (!from->model.weights().has(p.name)) continue;
@@ -174,6 +180,7 @@ Napi::Value ModelObject::write_parameter(const Napi::CallbackInfo& info) {
   const std::string name = Field(info[0], "name").text();
   const auto data = Field(info[1], "data").floats();
   return submit_void(info, 2, [s = state(info.Env()), name, data](Job&) {
+    s->drop();
     s->model.images().clear();
     const Tensor& t = s->model.weights().at(name).value;
     expect(int64_t(data.size()) == t.count(), "writeParameter " + name, concat(t.count(), " values"), data.size());
@@ -219,6 +226,7 @@ Napi::Value ModelObject::score(const Napi::CallbackInfo& info) {
   return submit<ScoreOutput>(
       info, 2,
       [s = state(info.Env()), pack = std::move(pack), head = std::move(head), pass](Job& job) {
+    s->fetch();
     return rft::score(s->model, context(*s, job, pass), pack, head);
       },
       score_to_js);
@@ -232,6 +240,7 @@ Napi::Value ModelObject::forward(const Napi::CallbackInfo& info) {
   return submit<ScoreOutput>(
       info, 2,
       [s = state(info.Env()), pack = std::move(pack), head = std::move(head), pass](Job& job) {
+    s->fetch();
     auto [out, pending] = rft::forward(s->model, context(*s, job, pass), pack, head, pass.recompute);
     s->pending = std::make_unique<PendingBackward>(std::move(pending));
     return out;
@@ -265,6 +274,7 @@ Napi::Value ModelObject::logits(const Napi::CallbackInfo& info) {
     Out out;
     Trace trace;
     if (traced) trace = [&](const std::string& name, const Tensor& t) { out.hidden.emplace_back(name, to_floats(t)); };
+    s->fetch();
     out.logits = rft::logits(s->model, context(*s, job), pack, rows, trace);
     return out;
       },
@@ -286,6 +296,7 @@ Napi::Value ModelObject::generate(const Napi::CallbackInfo& info) {
   return submit<std::vector<Generated>>(
       info, 2,
       [s = state(info.Env()), requests = std::move(requests), options = std::move(options), queue](Job& job) {
+    s->fetch();
     return rft::generate(s->model, context(*s, job), requests, options, [&](GenerateProgress p) {
       queue->progress(job, [p](Napi::Env env) -> Napi::Value {
         auto o = Napi::Object::New(env);
@@ -299,6 +310,15 @@ Napi::Value ModelObject::generate(const Napi::CallbackInfo& info) {
       generated_to_js);
 }
 
+// offload(): the weights leave the device until the next pass
+Napi::Value ModelObject::offload(const Napi::CallbackInfo& info) {
+  return submit_void(info, 0, [s = state(info.Env())](Job&) {
+    if (s->offloaded) return s->offloaded->drop();
+    s->offloaded = std::make_unique<OffloadedWeights>(s->model);
+    s->offloaded_bytes = s->offloaded->host_bytes();
+  });
+}
+
 Napi::Value ModelObject::memory(const Napi::CallbackInfo& info) {
   const MemoryReport r = state(info.Env())->model.pool()->report();
   const char* names[kPurposes] = {"weights", "gradients", "optimizer", "activations", "images", "kvCache", "workspace"};
@@ -307,6 +327,7 @@ Napi::Value ModelObject::memory(const Napi::CallbackInfo& info) {
   o.Set("peak", double(r.peak));
   o.Set("live", double(r.total));
   o.Set("reserved", double(r.reserved));
+  o.Set("offloaded", double(state(info.Env())->offloaded_bytes));
   o.Set("imageCacheLimit", double(state(info.Env())->model.images().budget()));
   o.Set("imagesEncoded", double(state(info.Env())->model.images().encoded()));
   return o;

@@ -3,10 +3,12 @@
 #pragma once
 #include <napi.h>
 
+#include <atomic>
 #include <memory>
 
 #include "addon/jobs.h"
 #include "engine/training.h"
+#include "model/offloaded_weights.h"
 #include "optim/optimizer.h"
 
 namespace rft {
@@ -16,6 +18,16 @@ struct ModelState {
       : model(spec, device, dtype, counts_for) {}
   Model model;
   std::unique_ptr<PendingBackward> pending;
+  std::unique_ptr<OffloadedWeights> offloaded;
+  std::atomic<int64_t> offloaded_bytes = 0;  // for memory(), which another thread asks
+
+  // Before a pass, and before weights are written: see OffloadedWeights.
+  void fetch() {
+    if (offloaded) offloaded->fetch();
+  }
+  void drop() {
+    if (offloaded) offloaded->drop();
+  }
 };
 
 class ModelObject : public Napi::ObjectWrap<ModelObject> {
@@ -48,6 +60,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
   Napi::Value forward_backward(const Napi::CallbackInfo& info);
   Napi::Value logits(const Napi::CallbackInfo& info);
   Napi::Value generate(const Napi::CallbackInfo& info);
+  Napi::Value offload(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
   void reset_peak(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);
@@ -71,6 +84,7 @@ class OptimizerObject : public Napi::ObjectWrap<OptimizerObject> {
   Napi::Value load(const Napi::CallbackInfo& info);
   Napi::Value states(const Napi::CallbackInfo& info);
   Napi::Value steps(const Napi::CallbackInfo& info);
+  Napi::Value offloaded(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);
 
   std::shared_ptr<State> state_;

@@ -8,7 +8,8 @@ Napi::Function OptimizerObject::define(Napi::Env env) {
       env, "Optimizer",
       {InstanceMethod<&OptimizerObject::step>("step"), InstanceMethod<&OptimizerObject::save>("save"),
        InstanceMethod<&OptimizerObject::load>("load"), InstanceMethod<&OptimizerObject::states>("states"),
-       InstanceMethod<&OptimizerObject::dispose>("dispose"), InstanceAccessor<&OptimizerObject::steps>("steps")});
+       InstanceMethod<&OptimizerObject::dispose>("dispose"), InstanceAccessor<&OptimizerObject::steps>("steps"),
+       InstanceAccessor<&OptimizerObject::offloaded>("offloaded")});
 }
 
 // new Optimizer(model, options)
@@ -75,6 +76,11 @@ Napi::Value OptimizerObject::states(const Napi::CallbackInfo& info) {
 
 Napi::Value OptimizerObject::steps(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), double(state(info.Env())->optimizer.steps()));
+}
+
+// Bytes of pinned host memory.
+Napi::Value OptimizerObject::offloaded(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), double(state(info.Env())->optimizer.offloaded_bytes()));
 }
 
 void OptimizerObject::dispose(const Napi::CallbackInfo&) { state_.reset(); }

@@ -165,6 +165,23 @@ int64_t free_bytes() {
   return int64_t(free);
 }
 
+void* allocate_pinned(size_t bytes) {
+  state();
+  void* memory = nullptr;
+  const cudaError_t error = cudaMallocHost(&memory, bytes);
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  check(error, concat("allocation of ", bytes, " pinned bytes"));
+  return memory;
+}
+
+void release_pinned(void* memory) {
+  const cudaError_t error = cudaFreeHost(memory);
+  if (error != cudaErrorCudartUnloading) check(error, "release of pinned memory");
+}
+
 void to_device(void* to, const void* from, size_t bytes) {
   State& s = state();
   in_pieces(bytes, [&](size_t at, size_t n) {
@@ -192,6 +209,26 @@ Stream stream() {
   return detail::thread_stream.given ? detail::thread_stream.stream : engine;
 }
 void synchronize() { check(cudaStreamSynchronize(stream()), "wait for the stream"); }
+
+struct SideStream::Impl {
+  cudaStream_t stream = nullptr;
+};
+SideStream::SideStream() : impl_(std::make_unique<Impl>()) {
+  state();
+  check(cudaStreamCreateWithFlags(&impl_->stream, cudaStreamNonBlocking), "stream");
+}
+SideStream::~SideStream() { cudaStreamDestroy(impl_->stream); }
+Stream SideStream::get() const { return impl_->stream; }
+void SideStream::to_device(void* to, const void* pinned, size_t bytes) {
+  if (bytes == 0) return;
+  check(cudaMemcpyAsync(to, pinned, bytes, cudaMemcpyHostToDevice, impl_->stream), concat("copy of ", bytes, " bytes"));
+}
+void SideStream::to_host(void* pinned, const void* from, size_t bytes) {
+  if (bytes == 0) return;
+  check(cudaMemcpyAsync(pinned, from, bytes, cudaMemcpyDeviceToHost, impl_->stream),
+        concat("copy of ", bytes, " bytes"));
+}
+void SideStream::synchronize() { check(cudaStreamSynchronize(impl_->stream), "wait for a stream"); }
 
 struct Event::Impl {
   cudaEvent_t event = nullptr;

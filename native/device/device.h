@@ -56,6 +56,10 @@ void* allocate(size_t bytes);  // 256-byte aligned; nullptr when the device has 
 void release(void* memory);    // after all work that was queued
 int64_t free_bytes();
 
+// Pinned memory of the host, which the device reads and writes beside its kernels; nullptr when there is no room.
+void* allocate_pinned(size_t bytes);
+void release_pinned(void* memory);
+
 // Host memory is free for other use when these return; to_host waits for the stream.
 void to_device(void* to, const void* from, size_t bytes);
 void to_host(void* to, const void* from, size_t bytes);
@@ -85,6 +89,26 @@ class OnStream {
 
  private:
   detail::ThreadStream outer_;
+};
+
+// A stream of its own, whose copies and kernels run beside those of the main one. Nothing orders the two but the host:
+// what a side stream reads must be there before (synchronize()), and what it writes is there after its synchronize().
+class SideStream {
+ public:
+  SideStream();
+  ~SideStream();
+  SideStream(const SideStream&) = delete;
+  SideStream& operator=(const SideStream&) = delete;
+
+  Stream get() const;
+  // Queued; the host's side is pinned memory.
+  void to_device(void* to, const void* pinned, size_t bytes);
+  void to_host(void* pinned, const void* from, size_t bytes);
+  void synchronize();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 // A point in the stream's work.

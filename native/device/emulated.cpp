@@ -1,6 +1,7 @@
 // The emulator as a CUDA device, for tests: the same engine, the same launches, no GPU. Host code that reads device
 // memory dies, since the emulator's heap is closed outside launches and the copies here.
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/error.h"
@@ -62,6 +63,9 @@ void release(void* memory) {
 }
 int64_t free_bytes() { return int64_t{256} << 20; }
 
+void* allocate_pinned(size_t bytes) { return std::aligned_alloc(64, (bytes + 63) / 64 * 64); }
+void release_pinned(void* memory) { std::free(memory); }
+
 void to_device(void* to, const void* from, size_t bytes) {
   if (bytes == 0) return;
   refuse_while_recording("copy from the host");
@@ -97,6 +101,15 @@ void fill(void* to, int byte, size_t bytes) {
 
 Stream stream() { return detail::thread_stream.stream; }
 void synchronize() {}
+
+// The emulator does everything at once and in order.
+struct SideStream::Impl {};
+SideStream::SideStream() = default;
+SideStream::~SideStream() = default;
+Stream SideStream::get() const { return nullptr; }
+void SideStream::to_device(void* to, const void* pinned, size_t bytes) { device::to_device(to, pinned, bytes); }
+void SideStream::to_host(void* pinned, const void* from, size_t bytes) { device::to_host(pinned, from, bytes); }
+void SideStream::synchronize() {}
 
 struct Event::Impl {
   std::chrono::steady_clock::time_point at;

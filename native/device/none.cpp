@@ -21,12 +21,22 @@ void require() { throw Error("cuda: " + probe().message); }
 void* allocate(size_t) { absent(); }
 void release(void*) { absent(); }
 int64_t free_bytes() { absent(); }
+void* allocate_pinned(size_t) { absent(); }
+void release_pinned(void*) { absent(); }
 void to_device(void*, const void*, size_t) { absent(); }
 void to_host(void*, const void*, size_t) { absent(); }
 void copy(void*, const void*, size_t) { absent(); }
 void fill(void*, int, size_t) { absent(); }
 Stream stream() { absent(); }
 void synchronize() { absent(); }
+
+struct SideStream::Impl {};
+SideStream::SideStream() { absent(); }
+SideStream::~SideStream() = default;
+Stream SideStream::get() const { absent(); }
+void SideStream::to_device(void*, const void*, size_t) { absent(); }
+void SideStream::to_host(void*, const void*, size_t) { absent(); }
+void SideStream::synchronize() {}
 
 struct Event::Impl {};
 Event::Event() { absent(); }

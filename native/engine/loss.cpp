@@ -106,6 +106,7 @@ PolicySums policy_gradient(const Ctx& ctx, const PendingBackward& pass, const Po
                                     .sequences = columns.sequences,
                                     .sequence_count = columns.sequence_count};
   };
+  if (ctx.meta()) return sums;
   if (ctx.cuda()) {
     cuda::on_stream(ctx, [&](auto stream) {
       const cuda::PolicyLoss call{.n = n,
@@ -118,7 +119,7 @@ PolicySums policy_gradient(const Ctx& ctx, const PendingBackward& pass, const Po
       cuda::policy_loss(call, in.params, stream);
       cuda::policy_loss_sums(summed(call.clipped), sums.data(), stream);
     });
-  } else if (!ctx.meta()) {
+  } else {
     auto* flags = static_cast<uint8_t*>(clipped.raw());  // bytes here, words on the device
     ops::policy_loss(n, columns, in.params, {floats(loss), floats(seeds.dlogp), floats(kl), flags});
     ops::policy_loss_sums(summed(flags), sums.data());
@@ -138,13 +139,14 @@ ValueSums value_gradient(const Ctx& ctx, const PendingBackward& pass, const Valu
   const ValueSums sums(ctx, ops::value_tiles(n));
   const ops::ValueLossColumns columns{floats(values), packed.at(in.returns), packed.at(in.old_values),
                                       packed.at(in.weights)};
+  if (ctx.meta()) return sums;
   if (ctx.cuda()) {
     cuda::on_stream(ctx, [&](auto stream) {
       const cuda::ValueLossResult out{floats(loss), floats(seeds.dvalues), clipped.as<int32_t>()};
       cuda::value_loss(n, columns, in.clip, out, stream);
       cuda::value_loss_sums(n, columns.weights, out, sums.data(), stream);
     });
-  } else if (!ctx.meta()) {
+  } else {
     const ops::ValueLossResult out{floats(loss), floats(seeds.dvalues), static_cast<uint8_t*>(clipped.raw())};
     ops::value_loss(n, columns, in.clip, out);
     ops::value_loss_sums(n, columns.weights, out, sums.data());

@@ -22,6 +22,7 @@ Dtype dtype_of_state(ops::StateFormat format) {
 }  // namespace
 
 Optimizer::Optimizer(Model& model, const OptimizerOptions& options) : model_(model), options_(options) {
+  state_pool_ = options.offload_piece > 0 ? host_pool_beside(*model.pool()) : model.pool();
   const bool in_place = options.stochastic_rounding;
   model.weights().set_gradient_dtype(options.gradients);
   for (auto& p : model.weights().all()) {
@@ -39,8 +40,9 @@ Optimizer::Optimizer(Model& model, const OptimizerOptions& options) : model_(mod
             std::find(no.begin(), no.end(), p.name) == no.end(),
             p.name.starts_with("value_head.") ? options.head_lr_factor : 1.0f};
     if (bf16 && !in_place) {
-      s.master = Tensor(model.pool(), p.value.shape(), Dtype::F32, Purpose::Optimizer);
-      copy_values(p.value, s.master);
+      s.master = Tensor(state_pool_, p.value.shape(), Dtype::F32, Purpose::Optimizer);
+      if (options.offload_piece > 0) read_floats(p.value, 0, p.value.count(), static_cast<float*>(s.master.raw()));
+      else copy_values(p.value, s.master);
     }
     states_.push_back(std::move(s));
   }
@@ -48,10 +50,10 @@ Optimizer::Optimizer(Model& model, const OptimizerOptions& options) : model_(mod
 
 // Zeros: every code is 0 where the scale is.
 Optimizer::Stored Optimizer::make_moment(const Tensor& parameter, ops::StateFormat format) const {
-  Stored out{Tensor(model_.pool(), parameter.shape(), dtype_of_state(format), Purpose::Optimizer), {}};
+  Stored out{Tensor(state_pool_, parameter.shape(), dtype_of_state(format), Purpose::Optimizer), {}};
   out.values.zero();
   if (format != ops::StateFormat::Bits8) return out;
-  out.scales = Tensor(model_.pool(), {ops::state_blocks(parameter.count())}, Dtype::F32, Purpose::Optimizer);
+  out.scales = Tensor(state_pool_, {ops::state_blocks(parameter.count())}, Dtype::F32, Purpose::Optimizer);
   out.scales.zero();
   return out;
 }
@@ -72,7 +74,8 @@ OptimizerStep Optimizer::step(float lr, float max_grad_norm) {
   if (!out.skipped) {
     ++steps_;
     const float scale = ops::clip_coefficient(norm, max_grad_norm);
-    if (ctx.cuda()) update_on_cuda(ctx, lr, scale);
+    if (options_.offload_piece > 0) update_offloaded(ctx, lr, scale);
+    else if (ctx.cuda()) update_on_cuda(ctx, lr, scale);
     else update(ctx, lr, scale);
   }
   model_.weights().zero_grad();
@@ -137,57 +140,87 @@ void Optimizer::update_on_cuda(Ctx& ctx, float lr, float scale) {
   if (options_.state == ops::StateFormat::Bits8) launch_on_cuda(ctx, ops::StateFormat::F32, lr, scale);
 }
 
+bool Optimizer::has_work(const State& s) const {
+  const Tensor& p = model_.weights().at(s.name).value;
+  return p.grad() && p.count() > 0;
+}
+
+// With the state where it lives.
+cuda::AdamWEntry Optimizer::entry(size_t state, float lr) const {
+  const State& s = states_[state];
+  const Tensor& p = model_.weights().at(s.name).value;
+  const auto floats = [](const Tensor& t) { return t ? static_cast<float*>(t.raw()) : nullptr; };
+  return {.p = p.raw(),
+          .master = floats(s.master),
+          .g = p.grad().raw(),
+          .m = s.m.values.raw(),
+          .v = s.v.values.raw(),
+          .n = p.count(),
+          .first_chunk = 0,
+          .decay = s.decay ? float(double(lr * s.lr_factor) * options_.adamw.weight_decay) : 0.0f,
+          .id = uint32_t(state),
+          .lr_factor = s.lr_factor,
+          .m_scales = floats(s.m.scales),
+          .v_scales = floats(s.v.scales)};
+}
+
+// Without its table.
+cuda::AdamW Optimizer::call(float lr, float scale, const Tensor& maps) const {
+  const ops::AdamWParams& o = options_.adamw;
+  const auto correction = [&](float beta) { return float(1.0 / (1.0 - std::pow(double(beta), double(steps_)))); };
+  const float beta1 = float(o.beta1), beta2 = float(o.beta2);
+  return {.table = nullptr,
+          .tensors = 0,
+          .chunks = 0,
+          .lr = lr,
+          .beta1 = beta1,
+          .beta2 = beta2,
+          .eps = float(o.eps),
+          .c1 = correction(beta1),
+          .c2 = correction(beta2),
+          .grad_scale = scale,
+          .seed = o.seed,
+          .step = steps_,
+          .stochastic = options_.stochastic_rounding,
+          .maps = maps ? static_cast<const ops::DynamicMaps*>(maps.raw()) : nullptr};
+}
+
+// On this thread's stream.
+void Optimizer::launch(const cuda::AdamW& call, ops::StateFormat format) const {
+  if constexpr (kCudaBuilt) {
+    const bool bf16 = model_.decoder().head_weight().dtype() == Dtype::BF16;
+    cuda::adamw(call, {bf16, options_.gradients == Dtype::BF16, format}, cuda::stream());
+  }
+}
+
+// What 8-bit codes stand for; nothing for other formats.
+Tensor Optimizer::upload_maps(Ctx& ctx) const {
+  if (options_.state != ops::StateFormat::Bits8) return {};
+  const Tensor maps = ctx.workspace({int64_t(sizeof ops::kDynamicMaps)}, Dtype::U8);
+  upload(&ops::kDynamicMaps, maps);
+  return maps;
+}
+
 // The parameters whose moments have this format.
 void Optimizer::launch_on_cuda(Ctx& ctx, ops::StateFormat format, float lr, float scale) {
-  const ops::AdamWParams& o = options_.adamw;
   std::vector<cuda::AdamWEntry> table;
   int64_t chunks = 0;
   for (size_t i = 0; i < states_.size(); ++i) {
-    const State& s = states_[i];
-    const Tensor& p = model_.weights().at(s.name).value;
-    if (s.format != format || !p.grad() || p.count() == 0) continue;
-    table.push_back({.p = p.raw(),
-                     .master = s.master ? s.master.as<float>() : nullptr,
-                     .g = p.grad().raw(),
-                     .m = s.m.values.raw(),
-                     .v = s.v.values.raw(),
-                     .n = p.count(),
-                     .first_chunk = chunks,
-                     .decay = s.decay ? float(double(lr * s.lr_factor) * o.weight_decay) : 0.0f,
-                     .id = uint32_t(i),
-                     .lr_factor = s.lr_factor,
-                     .m_scales = s.m.scales ? s.m.scales.as<float>() : nullptr,
-                     .v_scales = s.v.scales ? s.v.scales.as<float>() : nullptr});
-    chunks += (p.count() + cuda::kAdamWChunk - 1) / cuda::kAdamWChunk;
+    if (states_[i].format != format || !has_work(states_[i])) continue;
+    table.push_back(entry(i, lr));
+    table.back().first_chunk = chunks;
+    chunks += (table.back().n + cuda::kAdamWChunk - 1) / cuda::kAdamWChunk;
   }
   if (table.empty()) return;
   const Tensor entries = ctx.workspace({int64_t(table.size() * sizeof(table[0]))}, Dtype::U8);
   upload(table.data(), entries);
-  Tensor maps;
-  if (format == ops::StateFormat::Bits8) {
-    maps = ctx.workspace({int64_t(sizeof ops::kDynamicMaps)}, Dtype::U8);
-    upload(&ops::kDynamicMaps, maps);
-  }
-  cuda::on_stream(ctx, [&](auto stream) {
-    const auto correction = [&](float beta) { return float(1.0 / (1.0 - std::pow(double(beta), double(steps_)))); };
-    const float beta1 = float(o.beta1), beta2 = float(o.beta2);
-    const cuda::AdamW call{.table = reinterpret_cast<const cuda::AdamWEntry*>(entries.as<uint8_t>()),
-                           .tensors = int32_t(table.size()),
-                           .chunks = chunks,
-                           .lr = lr,
-                           .beta1 = beta1,
-                           .beta2 = beta2,
-                           .eps = float(o.eps),
-                           .c1 = correction(beta1),
-                           .c2 = correction(beta2),
-                           .grad_scale = scale,
-                           .seed = o.seed,
-                           .step = steps_,
-                           .stochastic = options_.stochastic_rounding,
-                           .maps = maps ? static_cast<const ops::DynamicMaps*>(maps.raw()) : nullptr};
-    const bool bf16 = model_.decoder().head_weight().dtype() == Dtype::BF16;
-    cuda::adamw(call, {bf16, options_.gradients == Dtype::BF16, format}, stream);
-  });
+  const Tensor maps = upload_maps(ctx);
+  if (ctx.meta()) return;
+  cuda::AdamW all = call(lr, scale, maps);
+  all.table = static_cast<const cuda::AdamWEntry*>(entries.raw());
+  all.tensors = int32_t(table.size());
+  all.chunks = chunks;
+  launch(all, format);
 }
 
 std::vector<NamedTensor> Optimizer::states() const {

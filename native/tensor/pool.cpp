@@ -16,7 +16,7 @@ constexpr int64_t kSlack = int64_t{64} << 20;  // small models keep every block,
 }  // namespace
 
 Pool::Pool(Device device, Device counts_for) : device_(device), counts_for_(counts_for) {
-  if (device == Device::Cuda) device::require();
+  if (device == Device::Cuda || device == Device::Pinned) device::require();
 }
 
 Pool::Pool(std::shared_ptr<Pool> parent)
@@ -28,11 +28,13 @@ Pool::~Pool() { trim(); }
 void* Pool::take(size_t size) const {
   if (parent_) return parent_->allocate(size, Purpose::Workspace);
   if (device_ == Device::Meta) return nullptr;
+  if (device_ == Device::Pinned) return device::allocate_pinned(size);
   return device_ == Device::Cuda ? device::allocate(size) : std::aligned_alloc(64, size);
 }
 
 void Pool::give_back(void* block, size_t size) const {
   if (parent_) parent_->release(block, size, Purpose::Workspace);
+  else if (device_ == Device::Pinned) device::release_pinned(block);
   else if (device_ == Device::Cuda) device::release(block);
   else std::free(block);
 }
@@ -68,8 +70,10 @@ void* Pool::allocate(size_t bytes, Purpose purpose) {
     if (device_ != Device::Meta && !block) {
       report_.live[int(purpose)] -= int64_t(size);
       report_.total -= int64_t(size);
-      fail(device_ == Device::Cuda ? "CUDA memory" : "memory", concat(size, " more bytes"),
-           concat("an out-of-memory error with ", report_.total, " bytes in use"));
+      fail(device_ == Device::Cuda     ? "CUDA memory"
+           : device_ == Device::Pinned ? "pinned memory of the host"
+                                       : "memory",
+           concat(size, " more bytes"), concat("an out-of-memory error with ", report_.total, " bytes in use"));
     }
     report_.reserved += int64_t(size);
   }
@@ -124,6 +128,12 @@ void Pool::trim() {
     report_.reserved -= int64_t(size * blocks.size());
   }
   free_.clear();
+}
+
+std::shared_ptr<Pool> host_pool_beside(const Pool& pool) {
+  expect(pool.ops_device() == Device::Cuda, "offload", "a model on CUDA",
+         "one on the CPU, whose memory is the host's already");
+  return std::make_shared<Pool>(pool.device() == Device::Meta ? Device::Meta : Device::Pinned);
 }
 
 }  // namespace rft

@@ -13,7 +13,8 @@
 
 namespace rft {
 
-enum class Device : uint8_t { Cpu, Meta, Cuda };
+// Pinned: host memory that the CUDA device copies by itself. No op runs there.
+enum class Device : uint8_t { Cpu, Meta, Cuda, Pinned };
 
 // Images: what the vision tower computes, and the features kept of it. The first three live as long as the model.
 enum class Purpose : uint8_t { Weights, Gradients, Optimizer, Activations, Images, KvCache, Workspace };
@@ -61,5 +62,8 @@ class Pool {
   int64_t highest_ = 0;  // total of all time
   MemoryReport report_;
 };
+
+// For what lives beside the memory of a CUDA device: pinned, or META beside META. Throws for the CPU.
+std::shared_ptr<Pool> host_pool_beside(const Pool& pool);
 
 }  // namespace rft

@@ -78,6 +78,13 @@ void Tensor::zero() const {
   else if (raw()) std::memset(raw(), 0, bytes());
 }
 
+void Tensor::adopt(const Tensor& other) const {
+  if (other.shape() != shape() || other.dtype() != dtype())
+    fail("adopt", concat(to_string(dtype()), " ", to_string(shape())),
+         concat(to_string(other.dtype()), " ", to_string(other.shape())));
+  body_->block = other.body_->block;
+}
+
 Tensor Tensor::alias(Shape shape) const {
   if (element_count(shape) != count()) fail("alias", concat(count(), " elements"), to_string(shape));
   Tensor out;

@@ -69,6 +69,8 @@ class Tensor {
   float* row(int64_t i) const { return f32() + i * columns(); }
 
   void zero() const;
+  // Takes the memory of a tensor of the same shape and type, for all copies of this one; its own goes.
+  void adopt(const Tensor& other) const;
   // The same memory under another shape, without history.
   Tensor alias(Shape shape) const;
   // Shape and gradient without the memory: what a tape closure keeps of a tensor whose values it does not read.

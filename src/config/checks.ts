@@ -10,7 +10,9 @@ export interface Violation {
 }
 
 export function crossChecks(config: Config): Violation[] {
-  return [...groupChecks(config), ...algorithmChecks(config), ...evaluationChecks(config), ...limitChecks(config)]
+  return [groupChecks, algorithmChecks, evaluationChecks, offloadChecks, limitChecks].flatMap((check) => [
+    ...check(config),
+  ])
 }
 
 /** Rules that need no second completion to compare with. */
@@ -50,6 +52,29 @@ function* evaluationChecks(config: Config): Generator<Violation> {
       path: ['checkpoint', 'keepBest'],
       expected: 'a training metric while eval.every is 0',
       remedy: 'Set eval.every so that the metric is measured during the run.',
+    }
+}
+
+function* offloadChecks({ device, train, algorithm, lora, model }: Config): Generator<Violation> {
+  for (const part of ['optimizer', 'reference'] as const)
+    if (train.offload[part] && device === 'cpu')
+      yield {
+        path: ['train', 'offload', part],
+        expected: 'false on the CPU',
+        remedy: 'Everything is in host memory there already.',
+      }
+  const { reference } = algorithm.kl
+  if (train.offload.reference && reference !== 'frozen')
+    yield {
+      path: ['train', 'offload', 'reference'],
+      expected: `false while algorithm.kl.reference is ${reference}`,
+      remedy: 'A reference that follows the policy is written on the GPU.',
+    }
+  if (train.offload.reference && lora && model.reference === null)
+    yield {
+      path: ['train', 'offload', 'reference'],
+      expected: 'false with lora',
+      remedy: 'The reference is the policy without its adapters: it has no weights of its own.',
     }
 }
 

@@ -54,6 +54,23 @@ export const trainSection = section(
       .describe(
         'After too many skipped steps in a row the run goes back to a checkpoint from before them and on with other rows, this many times; then it fails.',
       ),
+    offload: section(
+      {
+        optimizer: z
+          .boolean()
+          .default(false)
+          .describe(
+            "AdamW's state in pinned host memory; pieces visit the GPU in an update. CUDA only; the same bits.",
+          ),
+        reference: z
+          .boolean()
+          .default(false)
+          .describe(
+            "The reference's weights in pinned host memory; they are on the GPU while it scores. CUDA only; the same bits.",
+          ),
+      },
+      'What lives in host memory to leave more of the GPU to the rest.',
+    ).prefault({}),
     stallSeconds: z
       .number()
       .min(0)

@@ -94,6 +94,7 @@ export interface NativeModel {
     options: GenerateOptions,
     call?: CallOptions<GenerateProgress>,
   ): Promise<Generated[]>
+  offload(): Promise<void>
   memory(): MemoryReport & MemoryState
   resetPeak(): void
   dispose(): void
@@ -101,6 +102,7 @@ export interface NativeModel {
 
 export interface NativeOptimizer {
   readonly steps: number
+  readonly offloaded: number
   states(): StateTensor[]
   step(input: OptimizerStepInput): Promise<OptimizerStepOutput>
   save(file: string, header: Uint8Array, sinks: TensorSink[]): Promise<void>

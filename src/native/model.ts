@@ -204,6 +204,16 @@ export class Model implements Disposable {
     return nativeCall((abort) => this.native.generate(requests, options, { abort, onProgress }), signal)
   }
 
+  /**
+   * The weights leave the CUDA device for pinned host memory. The next pass brings a copy, which stays until this is
+   * called again; they are written on the host alone, so leaving copies nothing. For models that are not trained.
+   *
+   * @throws Error for a model on the CPU, and when the host has no room.
+   */
+  offload(): Promise<void> {
+    return nativeCall(() => this.native.offload())
+  }
+
   /** Bytes by purpose at the time of the highest total, and bytes now. */
   memory(): MemoryReport & MemoryState {
     return this.native.memory()

@@ -32,7 +32,7 @@ export class Optimizer implements Disposable {
   /**
    * Parameters that are frozen now get no state. The model keeps its gradients as `gradDtype` from here on.
    *
-   * @throws Error for `stochasticRounding` of fp32 weights.
+   * @throws Error for `stochasticRounding` of fp32 weights, and for `offload` on the CPU.
    */
   static async create(model: Model, options: AdamWOptions): Promise<Optimizer> {
     return new Optimizer(new (native().Optimizer)(model.native, options))
@@ -41,6 +41,11 @@ export class Optimizer implements Disposable {
   /** Updates taken so far (skipped ones not counted). */
   get steps(): number {
     return this.native.steps
+  }
+
+  /** Bytes of pinned host memory that its state takes; 0 where the state is on the model's device. */
+  get offloaded(): number {
+    return this.native.offloaded
   }
 
   /** Clips, updates, zeroes the gradients. */

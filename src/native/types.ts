@@ -429,6 +429,8 @@ export interface AdamWOptions {
   gradDtype?: DtypeName
   /** bf16 weights are updated in place and rounded at random, without an fp32 copy; default false. */
   stochasticRounding?: boolean
+  /** State lives in pinned memory of the host and visits the GPU in pieces; CUDA only; default false. */
+  offload?: boolean
   /** Of the noise of stochastic rounding; default 0. */
   seed?: number
 }
@@ -477,6 +479,8 @@ export interface MemoryState {
   live: number
   /** In use or kept for reuse: what the process holds. */
   reserved: number
+  /** Bytes of pinned host memory that the weights of an offloaded model take; they are not in the other figures. */
+  offloaded: number
   /** Bytes of image features that may be kept for later steps. */
   imageCacheLimit: number
   /** Images that went through the vision tower so far. */

@@ -42,6 +42,7 @@ export class Meter {
   private readonly critic: Model | null
   private readonly rewards: readonly Model[]
   private readonly skipRepeats: boolean
+  private stateOffloaded = 0
 
   /**
    * @param skipRepeats for models that only count: do not run what has been counted.
@@ -72,6 +73,11 @@ export class Meter {
   /** Bytes that the pools hold: in use or kept for reuse. */
   reserved(): number {
     return this.models().reduce((sum, model) => sum + model.memory().reserved, 0)
+  }
+
+  /** Bytes of host memory that offloaded parts take. */
+  offloaded(): number {
+    return this.models().reduce((sum, model) => sum + model.memory().offloaded, this.stateOffloaded)
   }
 
   private models(): Model[] {
@@ -108,13 +114,18 @@ export class Meter {
   }
 
   optimizerOf(optimizer: Optimizer): PolicyOptimizer {
+    this.stateOffloaded += optimizer.offloaded
     return { step: (input) => this.measure('optimizer', () => optimizer.step(input)) }
   }
 
   /** Of the reference: a model of its own, or the policy without its adapters. */
   scorer({ algorithm, lora }: Config): Scorer | null {
     const { policy, reference } = this
-    if (reference) return { score: (...call) => this.measurePack('score', call, () => reference.score(...call)) }
+    if (reference)
+      return {
+        score: (...call) => this.measurePack('score', call, () => reference.score(...call)),
+        offload: () => reference.offload(),
+      }
     if (!lora || !needsReference(algorithm)) return null
     return { score: (...call) => this.measurePack('score', call, () => policy.score(...call)) }
   }

@@ -64,6 +64,8 @@ export interface Plan {
   peak: { phase: PhaseName } & PhaseMemory
   /** What the process holds in the end: freed blocks are kept for reuse. */
   reserved: number
+  /** Pinned memory of the host, where `train.offload` puts things; not in the figures above. */
+  offloaded: number
   /** Not memory of the process: files, which pass through the file cache of the system while they are saved. */
   checkpoint: { each: number; most: number }
 }
@@ -119,6 +121,7 @@ export async function planStep(config: Config, source: PlanSource): Promise<Plan
     await freezeBase(policy)
     await freeze(policy, config.model.freeze)
     if (ownCritic) await prepareCritic(ownCritic, config.model.freeze)
+    if (config.train.offload.reference) await reference?.offload()
     const models = learned.map(({ model }) => model)
     const meter = new Meter(policy, reference, true, ownCritic, models)
     const stateBytes = await runStep(config, { policy, critic: ownCritic, learned }, meter, examples, evaluated)
@@ -136,6 +139,7 @@ export async function planStep(config: Config, source: PlanSource): Promise<Plan
       optimizer: { state: config.optimizer.state, gradDtype: config.optimizer.gradDtype },
       step: describe(config, source, examples),
       ...{ phases, peak: { phase, ...memory }, reserved: meter.reserved() + cache },
+      offloaded: meter.offloaded(),
       checkpoint: checkpointSize(config, source, policy, stateBytes),
     }
   } finally {
@@ -162,8 +166,9 @@ async function runStep(
   examples: Example[],
   evaluated: Prompt[],
 ): Promise<number> {
-  const optimizer = await Optimizer.create(policy, { ...config.optimizer, noDecay: [] })
-  const criticOptimizer = critic && (await Optimizer.create(critic, { ...config.optimizer, noDecay: [] }))
+  const options = { ...config.optimizer, noDecay: [], offload: config.train.offload.optimizer }
+  const optimizer = await Optimizer.create(policy, options)
+  const criticOptimizer = critic && (await Optimizer.create(critic, options))
   try {
     await critic?.zeroGrad()
     await policy.zeroGrad()

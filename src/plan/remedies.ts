@@ -2,6 +2,7 @@
 
 import { needsReference } from '../config/algorithm.ts'
 import type { Config } from '../config/schema.ts'
+import type { OpsDevice } from '../native/types.ts'
 import { type Plan, type PlanSource, planStep } from './plan.ts'
 
 export interface Remedy {
@@ -17,7 +18,7 @@ export interface Remedies {
   single: Remedy[]
   /** Those that do not help, because another phase needs most. */
   useless: string[]
-  /** All changes that do not alter what is learnt (recomputing, smaller micro-batches) at once; `null` without any. */
+  /** All changes that do not alter what is learnt (recomputing, smaller micro-batches, offloading) at once; `null` without any. */
   free: Remedy | null
   /** Everything above at once. */
   all: Remedy | null
@@ -86,6 +87,7 @@ function changesFor(config: Config, { step, model: planned }: Plan): Change[] {
       half(step.images.pixels) >= (data.minPixels ?? 1) &&
       set('data', 'maxPixels', half(step.images.pixels)),
     step.images.count > 0 && !model.freeze.includes('vision') && set('model', 'freeze', [...model.freeze, 'vision']),
+    ...offloadsFor(config, planned.device),
     grpo &&
       needsReference(algorithm) && {
         ...{ key: 'algorithm.kl.coef', value: 0, free: false },
@@ -96,6 +98,19 @@ function changesFor(config: Config, { step, model: planned }: Plan): Change[] {
       },
   ]
   return changes.filter((change) => change !== false)
+}
+
+/** Of what could live on the host. */
+function offloadsFor({ algorithm, lora, train }: Config, device: OpsDevice): Change[] {
+  if (device !== 'cuda') return []
+  const own = needsReference(algorithm) && !lora && algorithm.kl.reference === 'frozen'
+  const parts = own ? (['optimizer', 'reference'] as const) : (['optimizer'] as const)
+  return parts
+    .filter((part) => !train.offload[part])
+    .map((part) => ({
+      ...{ key: `train.offload.${part}`, value: true, free: true },
+      apply: (c) => ({ ...c, train: { ...c.train, offload: { ...c.train.offload, [part]: true } } }),
+    }))
 }
 
 function set<

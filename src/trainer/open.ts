@@ -156,7 +156,7 @@ export async function freeze(model: Model, prefixes: readonly string[]): Promise
   }
 }
 
-function openOptimizer(model: Model, { optimizer, algorithm, seed }: Config): Promise<Optimizer> {
+function openOptimizer(model: Model, { optimizer, algorithm, train, seed }: Config): Promise<Optimizer> {
   const headLrFactor = optimizer.lr > 0 ? algorithm.critic.lr / optimizer.lr : 1
   const noDecay = model
     .parameters()
@@ -169,7 +169,7 @@ function openOptimizer(model: Model, { optimizer, algorithm, seed }: Config): Pr
       true,
       'The weights are in f32 here: nothing is rounded',
     )
-  return Optimizer.create(model, { ...optimizer, noDecay, headLrFactor, seed })
+  return Optimizer.create(model, { ...optimizer, noDecay, headLrFactor, seed, offload: train.offload.optimizer })
 }
 
 /**
@@ -186,6 +186,7 @@ async function openReference(
   const { checkpoint, model: reference } = await openModel(model.reference ?? model.path, {
     ...config,
     dtype: model.dtype,
+    offload: config.train.offload.reference,
   })
   if (sizes(checkpoint.spec) === sizes(policy.checkpoint.spec)) return reference
   reference.dispose()

@@ -32,7 +32,9 @@ export async function openCritic(policy: Model, config: Config): Promise<OpenCri
   try {
     await prepareCritic(opened.model, model.freeze)
     const noDecay = opened.model.parameters().flatMap(({ name }) => (matches(name, settings.noDecay) ? [name] : []))
-    const optimizer = await Optimizer.create(opened.model, { ...settings, noDecay, seed: config.seed })
+    const optimizer = await Optimizer.create(opened.model, {
+      ...{ ...settings, noDecay, seed: config.seed, offload: config.train.offload.optimizer },
+    })
     const trained = new Set(opened.model.parameters().flatMap((p) => (p.trainable ? [p.name] : [])))
     return {
       critic: { model: opened.model, optimizer },

@@ -44,6 +44,8 @@ export interface OpenModelOptions {
   valueHead?: boolean
   /** False: the model is read by a head of its own, and its folder may lack a language head. */
   languageHead?: boolean
+  /** Weights that are only brought to the device while they are used: see `Model.offload`. */
+  offload?: boolean
   /** First values of new adapters. */
   seed?: number
   signal?: AbortSignal
@@ -97,6 +99,7 @@ export async function openModel(dir: string, options: OpenModelOptions = {}): Pr
   const spec = options.valueHead ? { ...checkpoint.spec, valueHead: true } : checkpoint.spec
   const model = await Model.create(spec, { device, dtype: dtypeOf(options.dtype ?? 'auto', device) })
   try {
+    if (options.offload) await model.offload()
     await model.load(checkpoint.sources, { signal: options.signal })
     if (newAdapters) await model.initAdapters(options.seed ?? 0)
     if (spec.valueHead) await zeroValueHead(model)

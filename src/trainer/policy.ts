@@ -16,6 +16,8 @@ type CallOptions = ForwardOptions & { signal?: AbortSignal }
 
 export interface Scorer {
   score(pack: Pack, head: HeadRows, options?: CallOptions): Promise<ScoreOutput>
+  /** Its weights leave the device until it scores again. */
+  offload?(): Promise<void>
 }
 
 /** The reference of a KL term; one that follows the policy can be mixed with it. */

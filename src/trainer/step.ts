@@ -88,6 +88,7 @@ async function score(context: StepContext, groups: Group[]): Promise<Scored> {
   const of = (scorer: Scorer) =>
     scoreCompletions(groups, settings, async (pack, head) => logpOf(await scorer.score(pack, head, { signal })))
   const refLogp = reference && needsReference(algorithm) ? await of(reference) : null
+  if (refLogp && config.train.offload.reference) await reference!.offload?.()
   const values = context.critic
     ? await scoreCompletions(groups, settings, (pack, head) =>
         context.critic!.model.values(pack, head.rows, { signal }),

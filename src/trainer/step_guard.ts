@@ -78,6 +78,7 @@ export class StepGuard {
       critic: parts.critic && this.watchCritic(parts.critic),
       reference: reference && {
         score: (...call) => this.during('scoring by the reference', () => reference.score(...call)),
+        offload: async () => reference.offload?.(),
       },
       rewards: { ...rewards, score: (...call) => this.during('the rewards', () => rewards.score(...call)) },
     }

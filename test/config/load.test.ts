@@ -123,6 +123,14 @@ describe('checks across keys', () => {
       ['rollout.groupSize=1'],
       '--set rollout.groupSize: expected at least 2 completions per prompt but received 1. An advantage is a reward minus the mean of its group: in a group of one it is always 0.',
     ],
+    [
+      ['device=cpu', 'train.offload.optimizer=true'],
+      '--set train.offload.optimizer: expected false on the CPU but received true. Everything is in host memory there already.',
+    ],
+    [
+      ['train.offload.reference=true', 'algorithm.kl={"coef":0.1,"reference":"ema"}'],
+      '--set train.offload.reference: expected false while algorithm.kl.reference is ema but received true',
+    ],
     [['rollout.temperature=0'], '--set rollout.temperature: expected a temperature above 0 but received 0'],
     [
       ['algorithm.miniBatches=20'],

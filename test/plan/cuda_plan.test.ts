@@ -46,6 +46,11 @@ const cases: [string, () => Config][] = [
   ['many completions', () => tiny({ rollout: { groupSize: 24, maxNewTokens: 2 } })],
   ['recompute', () => tiny({ model: { ...folder(), recompute: true } })],
   ['a reference', () => tiny({ algorithm: { kl: { coef: 0.1 } } })],
+  [
+    'an offloaded reference and optimizer state',
+    () =>
+      tiny({ algorithm: { kl: { coef: 0.1 } }, train: { steps: 1, offload: { reference: true, optimizer: true } } }),
+  ],
   ['adapters', () => tiny({ lora: { rank: 4 }, algorithm: { kl: { coef: 0.1 } } })],
   ['adapters and recompute', () => tiny({ lora: { rank: 4, vision: true }, model: { ...folder(), recompute: true } })],
   ['PPO with a critic of its own', () => tiny({ algorithm: ppo('own') })],
@@ -72,6 +77,35 @@ describe.skipIf(process.platform !== 'linux')('a plan for CUDA', () => {
       expect(memory.workspace, name).toBe(real.phases.get(name)!.workspace)
     }
     expect(apart(plan.reserved, real.reserved)).toBeLessThan(0.01)
+    expect(plan.offloaded).toBe(real.offloaded)
+  })
+
+  it('is smaller by the weights of an offloaded reference outside of scoring', async () => {
+    const algorithm = { kl: { coef: 0.1 } }
+    const [plain, offloaded] = [
+      await planRun(tiny({ algorithm })),
+      await planRun(tiny({ algorithm, train: { steps: 1, offload: { reference: true } } })),
+    ]
+    const weights = plain.phases[0]![1].reference
+    expect(offloaded.offloaded).toBe(weights)
+    for (const [i, [name, { total }]] of plain.phases.entries())
+      expect([name, total - offloaded.phases[i]![1].total]).toEqual([name, name === 'score' ? 0 : weights])
+  })
+
+  it('is smaller by an offloaded optimizer state, but for the pieces that visit the device', async () => {
+    const [plain, offloaded] = [
+      await planRun(tiny()),
+      await planRun(tiny({ train: { steps: 1, offload: { optimizer: true } } })),
+    ]
+    const state = plain.phases[0]![1].optimizer
+    expect(state).toBeGreaterThan(0)
+    expect(offloaded.offloaded).toBe(state)
+    for (const [i, [name, memory]] of offloaded.phases.entries()) {
+      expect([name, memory.optimizer]).toEqual([name, 0])
+      const saved = plain.phases[i]![1].total - memory.total
+      if (name !== 'optimizer') expect([name, saved]).toEqual([name, state])
+      else expect(saved).toBeGreaterThan(0)
+    }
   })
 })
 

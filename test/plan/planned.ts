@@ -36,6 +36,7 @@ export interface Measured {
   phases: Map<PhaseName, PhaseMemory>
   peak: number
   reserved: number
+  offloaded: number
 }
 
 /** Two steps on the real engine over the first rows of the data, with completions that never end early. */
@@ -45,12 +46,16 @@ export async function measure(config: Config): Promise<Measured> {
   const sharedCritic = algorithm.trainer === 'ppo' && algorithm.critic.backbone === 'shared'
   const policy = await openModel(config.model.path, { ...opening, valueHead: sharedCritic })
   const reference =
-    needsReference(algorithm) && !lora ? (await openModel(config.model.path, { ...opening, lora: null })).model : null
+    needsReference(algorithm) && !lora
+      ? (await openModel(config.model.path, { ...opening, lora: null, offload: config.train.offload.reference })).model
+      : null
   await freezeBase(policy.model)
   await freeze(policy.model, config.model.freeze)
   const critic = await openCritic(policy.model, config)
   const ownCritic = critic && !sharedCritic ? (critic.critic.model as Model) : null
-  const optimizer = await Optimizer.create(policy.model, { ...config.optimizer, noDecay: [] })
+  const optimizer = await Optimizer.create(policy.model, {
+    ...{ ...config.optimizer, noDecay: [], offload: config.train.offload.optimizer },
+  })
   const rows = await loadRows(config.data.train, config.data)
   const meter = new Meter(policy.model, reference, false, ownCritic)
   const sampling = {
@@ -79,7 +84,10 @@ export async function measure(config: Config): Promise<Measured> {
       )
   }
   const phases = new Map(meter.result())
-  const out = { phases, peak: Math.max(...[...phases.values()].map(({ total }) => total)), reserved: meter.reserved() }
+  const out = {
+    ...{ phases, peak: Math.max(...[...phases.values()].map(({ total }) => total)) },
+    ...{ reserved: meter.reserved(), offloaded: meter.offloaded() },
+  }
   optimizer.dispose()
   critic?.[Symbol.dispose]()
   reference?.dispose()

@@ -56,7 +56,7 @@ function bar(value: number, total: number, style: Style): string {
   return `${percent} ${style('cyan', '█'.repeat(Math.floor(eighths / 8)) + end)}`
 }
 
-export function planSummary({ model, optimizer, step, checkpoint }: Plan): string {
+export function planSummary({ model, optimizer, step, offloaded, checkpoint }: Plan): string {
   const count = (value: number) => value.toLocaleString('en-US')
   const formats = `weights and activations in ${model.dtype}, gradients in ${optimizer.gradDtype}, moments in ${optimizer.state}`
   const sources = {
@@ -71,6 +71,7 @@ export function planSummary({ model, optimizer, step, checkpoint }: Plan): strin
     `model   ${model.family}, ${count(model.parameters)} parameters, ${trained}; ${formats}, on ${model.device === 'cuda' ? 'CUDA' : 'the CPU'}`,
     `step    ${step.trainer}, ${step.prompts} prompts${step.trainer === 'grpo' ? ` x ${step.groupSize} completions` : ''} of up to ${count(step.maxNewTokens)} tokens`,
     `prompts up to ${count(step.promptTokens.longest)} tokens (${sources[step.source]})${images}`,
+    ...(offloaded > 0 ? [`host    ${formatBytes(offloaded)} of pinned memory, by train.offload`] : []),
     `disk    ${formatBytes(checkpoint.each)} a checkpoint, up to ${formatBytes(checkpoint.most)} at once; saving takes no memory of the process`,
     '',
     '',

@@ -131,6 +131,30 @@ std::string goes_on_from_files(const OptimizerOptions& options) {
   return compare_bits("weights", fourth(true), fourth(false));
 }
 
+// State on the host, of which the embedding's takes two visits to the device.
+std::string same_offloaded(Dtype weights, OptimizerOptions options) {
+  Model model(tiny_spec(), Device::Cuda, weights), visited(tiny_spec(), Device::Cuda, weights);
+  model.weights().init_random(3);
+  visited.weights().init_random(3);
+  Optimizer resident(model, options);
+  options.offload_piece = 4096;
+  Optimizer offloaded(visited, options);
+  const int64_t host = offloaded.offloaded_bytes(), device = visited.pool()->report().live[int(Purpose::Optimizer)];
+  const int64_t wanted = model.pool()->report().live[int(Purpose::Optimizer)];
+  if (host != wanted || device != 0) return concat(host, " bytes on the host and ", device, " on the device");
+  take_steps(model, resident);
+  take_steps(visited, offloaded);
+  for (const NamedTensor& s : resident.states()) {
+    const auto detail = compare_bits(s.name, contents(offloaded.state(s.name)), contents(s.value));
+    if (!detail.empty()) return detail;
+  }
+  for (const auto& p : model.weights().all()) {
+    const auto detail = compare_bits(p.name, to_floats(visited.weights().at(p.name).value), to_floats(p.value));
+    if (!detail.empty()) return detail;
+  }
+  return "";
+}
+
 // Bytes of moments and copies for each parameter of the embedding, with those of its scales.
 double bytes_each(Dtype weights, const OptimizerOptions& options) {
   Model model(tiny_spec(), Device::Cuda, weights);
@@ -151,6 +175,29 @@ void check_all() {
                       " gradients as on the CPU"),
                [&] { return same_as_cpu(weights, options(state, gradients)); });
       }
+}
+
+void check_offloaded() {
+  for (const Dtype weights : {Dtype::F32, Dtype::BF16})
+    for (const auto state : {ops::StateFormat::F32, ops::StateFormat::BF16, ops::StateFormat::Bits8})
+      verify(concat(to_string(weights), " weights, moments ", int(state), ", state on the host"),
+             [&] { return same_offloaded(weights, options(state, Dtype::F32)); });
+  verify("weights rounded stochastically, state on the host", [] {
+    OptimizerOptions o = options(ops::StateFormat::BF16, Dtype::BF16);
+    o.stochastic_rounding = true;
+    return same_offloaded(Dtype::BF16, o);
+  });
+  verify("state on the host goes on from files", [] {
+    OptimizerOptions o = options(ops::StateFormat::Bits8, Dtype::F32);
+    o.offload_piece = 4096;
+    return goes_on_from_files(o);
+  });
+  verify_error("state of a model on the CPU", {"offload", "a model on CUDA"}, [] {
+    Model model(tiny_spec(), Device::Cpu);
+    OptimizerOptions o;
+    o.offload_piece = 4096;
+    Optimizer optimizer(model, o);
+  });
 }
 
 void check_files() {
@@ -191,6 +238,7 @@ void check_stochastic_rounding() {
 
 int main() {
   check_all();
+  check_offloaded();
   check_files();
   check_stochastic_rounding();
   return failures == 0 ? 0 : 1;
