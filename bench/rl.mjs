@@ -21,13 +21,18 @@ const columns = {
   weights: new Float32Array(tokens).fill(1 / tokens),
   oldLogp: near(2),
   kl: { refLogp: near(3), coef: 0.04, estimator: 'k3', biasCorrected: false },
+  selected: Uint8Array.from({ length: tokens }, (_, i) => (uniform(i) < 0.02 ? 1 : 0)),
   sequences: Int32Array.from({ length: tokens / length + 1 }, (_, b) => b * length),
 }
 const bounds = { clipLow: 0.2, clipHigh: 0.28, dualClip: null, ratioCap: null }
 const losses = [
-  { kind: 'clip', ...bounds },
-  { kind: 'gspo', ...bounds },
+  ...['clip', 'gspo', 'gspo-token', 'sequence-product'].map((kind) => ({ kind, ...bounds })),
+  { kind: 'cispo', bound: 'absolute', clipLow: 0, clipHigh: 5 },
+  { kind: 'reinforce' },
   { kind: 'sapo', tauPositive: 1, tauNegative: 1.05 },
+  { kind: 'gmpo', clipLow: 0.4, clipHigh: 0.4 },
+  { kind: 'vespo', kPositive: 2, lambdaPositive: 3, kNegative: 3, lambdaNegative: 2 },
+  { kind: 'kl-cov', covCoef: 1 },
 ]
 for (const loss of losses) {
   const shape = `${loss.kind} N ${tokens}`
