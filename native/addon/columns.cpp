@@ -1,7 +1,5 @@
 #include "addon/columns.h"
 
-#include "addon/jobs.h"
-
 namespace rft {
 namespace {
 
@@ -63,9 +61,8 @@ OutColumn<T> Columns::out(int64_t n) {
     auto array = Napi::TypedArrayOf<T>::New(env_, size_t(n), ArrayOf<T>::kType);
     return {array, array.Data()};
   }
-  const auto& made = JobQueue::of(env_).device_buffer_class;
-  const auto buffer = made.New({Napi::String::New(env_, ArrayOf<T>::kBuffer), Napi::Number::New(env_, double(n))});
-  return {buffer, static_cast<T*>(DeviceBuffer::from(buffer)->tensor().raw())};
+  const Tensor tensor(DeviceBuffer::pool(), {n}, dtype_of<T>, Purpose::Workspace);
+  return {DeviceBuffer::of(env_, tensor), static_cast<T*>(tensor.raw())};
 }
 
 Ctx Columns::ctx() const {

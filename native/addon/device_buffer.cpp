@@ -44,6 +44,13 @@ DeviceBuffer* DeviceBuffer::from(const Napi::Value& value) {
   return object.InstanceOf(JobQueue::of(value.Env()).device_buffer_class.Value()) ? Unwrap(object) : nullptr;
 }
 
+Napi::Value DeviceBuffer::of(Napi::Env env, const Tensor& tensor) {
+  const auto made = JobQueue::of(env).device_buffer_class.New(
+      {Napi::String::New(env, kind_of(tensor.dtype()).name), Napi::Number::New(env, 0)});
+  Unwrap(made)->tensor_ = tensor.alias({tensor.count()});
+  return made;
+}
+
 DeviceBuffer::DeviceBuffer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DeviceBuffer>(info) {
   guarded(info.Env(), [&] {
     const std::string type = Field(info[0], "type").text();

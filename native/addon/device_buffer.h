@@ -11,6 +11,8 @@ class DeviceBuffer : public Napi::ObjectWrap<DeviceBuffer> {
   static Napi::Function define(Napi::Env env);
   // nullptr where the value is something else.
   static DeviceBuffer* from(const Napi::Value& value);
+  // The tensor's memory, shared.
+  static Napi::Value of(Napi::Env env, const Tensor& tensor);
   // The pool that all of them come from. Throws when there is no device.
   static const std::shared_ptr<Pool>& pool();
 

@@ -1,36 +1,69 @@
-// The heavy kernels on typed arrays, off the event loop: forward gives outputs and a handle, the handle its gradients.
+// The heavy kernels on typed arrays or device buffers, off the event loop: forward gives outputs and a handle, the
+// handle its gradients.
 #include "addon/op_kernels.h"
 
+#include "addon/columns.h"
 #include "addon/convert.h"
 #include "addon/jobs.h"
+#include "kernels/adamw.h"
 #include "kernels/op_call.h"
-#include "ops/adamw/adamw.h"
 #include "ops/ops.h"
 
 namespace rft {
 
 namespace {
 
-// Inputs are copied on the JavaScript thread and live as long as the call.
+// What a call works on, as long as it lives: typed arrays are copied on the JavaScript thread, device buffers shared.
 struct Held {
   std::vector<std::vector<float>> floats;
   std::vector<int32_t> ints;
-  std::shared_ptr<Pool> pool = std::make_shared<Pool>(Device::Cpu);
+  std::shared_ptr<Pool> pool;  // the first input's
   kernels::OpCall op;
 
   Tensor add(const Field& f, Shape shape, bool wanted) {
-    floats.push_back(f.floats());
-    if (int64_t(floats.back().size()) != element_count(shape))
-      fail(f.path(), concat(element_count(shape), " values for ", to_string(shape)), floats.back().size());
-    Tensor t = Tensor::borrow(pool, floats.back().data(), std::move(shape), Dtype::F32);
+    const DeviceBuffer* buffer = DeviceBuffer::from(f.value());
+    settle(f, buffer);
+    Tensor t;
+    if (buffer) {
+      t = shared(f, *buffer, Dtype::F32);
+    } else {
+      floats.push_back(f.floats());
+      t = Tensor::borrow(pool, floats.back().data(), {int64_t(floats.back().size())}, Dtype::F32);
+    }
+    if (t.count() != element_count(shape))
+      fail(f.path(), concat(element_count(shape), " values for ", to_string(shape)), t.count());
+    t = t.alias(std::move(shape));
     t.set_requires_grad(wanted);
+    return t;
+  }
+  Tensor add_ids(const Field& f) {
+    const DeviceBuffer* buffer = DeviceBuffer::from(f.value());
+    settle(f, buffer);
+    if (buffer) return shared(f, *buffer, Dtype::I32);
+    ints = f.ints();
+    return Tensor::borrow(pool, ints.data(), {int64_t(ints.size())}, Dtype::I32);
+  }
+  bool on_device() const { return pool->device() == Device::Cuda; }
+  // One call has inputs of one kind.
+  void settle(const Field& f, const DeviceBuffer* buffer) {
+    if (!pool) pool = buffer ? DeviceBuffer::pool() : std::make_shared<Pool>(Device::Cpu);
+    if (on_device() != (buffer != nullptr))
+      fail(f.path(), on_device() ? "a DeviceBuffer, as the others are" : "a typed array, as the others are",
+           buffer ? "a DeviceBuffer" : "something else");
+  }
+
+ private:
+  static Tensor shared(const Field& f, const DeviceBuffer& buffer, Dtype dtype) {
+    const Tensor& t = buffer.tensor();
+    if (t.dtype() != dtype) fail(f.path(), concat("a DeviceBuffer of ", to_string(dtype)), to_string(t.dtype()));
     return t;
   }
 };
 using HeldPtr = std::shared_ptr<Held>;
 
 int64_t size_of(const Field& f) {
-  expect(f.value().IsTypedArray(), f.path(), "a Float32Array", "something else");
+  if (const DeviceBuffer* buffer = DeviceBuffer::from(f.value())) return buffer->tensor().count();
+  expect(f.value().IsTypedArray(), f.path(), "a typed array or a DeviceBuffer", "something else");
   return int64_t(f.value().As<Napi::TypedArray>().ElementLength());
 }
 
@@ -40,13 +73,18 @@ int64_t rows_of(const Field& f, int64_t width) {
   return n / width;
 }
 
-std::vector<float> values(const Tensor& t) { return std::vector<float>(t.f32(), t.f32() + t.count()); }
+// An array or a device buffer, or null for no tensor.
+Napi::Value to_js(Napi::Env env, const Tensor& t) {
+  if (!t) return env.Null();
+  if (t.on_cuda()) return DeviceBuffer::of(env, t);
+  return floats_to_js(env, std::vector<float>(t.f32(), t.f32() + t.count()));
+}
 
-// { outputs: Float32Array[], call }
+// { outputs, call }
 Napi::Value forward_to_js(Napi::Env env, HeldPtr& held) {
   auto o = Napi::Object::New(env);
   auto outputs = Napi::Array::New(env);
-  for (const Tensor& t : held->op.outputs) outputs.Set(outputs.Length(), floats_to_js(env, values(t)));
+  for (const Tensor& t : held->op.outputs) outputs.Set(outputs.Length(), to_js(env, t));
   o.Set("outputs", outputs);
   o.Set("call", Napi::External<HeldPtr>::New(env, new HeldPtr(held), [](Napi::Env, HeldPtr* p) { delete p; }));
   return o;
@@ -127,14 +165,13 @@ Napi::Value token_logp_kernel(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     auto held = std::make_shared<Held>();
     const Field x(info[0], "x"), w(info[1], "w");
-    held->ints = Field(info[2], "targets").ints();
-    const int64_t n = int64_t(held->ints.size()), size = size_of(x);
+    const Field targets(info[2], "targets");
+    const int64_t n = size_of(targets), size = size_of(x);
     expect(n > 0 && size > 0 && size % n == 0, "x", concat("rows for ", n, " targets"), size);
     const int64_t C = size / n;
     const float temperature = float(Field(info[3], "temperature").number());
     std::vector<Tensor> in{held->add(x, {n, C}, wanted(info, 4, 0)),
-                           held->add(w, {rows_of(w, C), C}, wanted(info, 4, 1)),
-                           Tensor::borrow(held->pool, held->ints.data(), {n}, Dtype::I32)};
+                           held->add(w, {rows_of(w, C), C}, wanted(info, 4, 1)), held->add_ids(targets)};
     return run(info, held, in, [temperature](Ctx& c, const std::vector<Tensor>& t) {
       const ops::TokenLogp out = ops::token_logp(c, t[0], t[1], t[2], temperature);
       return std::vector<Tensor>{out.logp, out.entropy};
@@ -142,34 +179,32 @@ Napi::Value token_logp_kernel(const Napi::CallbackInfo& info) {
   });
 }
 
-// kernelBackward(call, outputGradients: (Float32Array | null)[]): (Float32Array | null)[]
+// kernelBackward(call, outputGradients: (column | null)[]): (column | null)[]
 Napi::Value kernel_backward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     expect(info[0].IsExternal(), "backward", "a call of a kernel", "something else");
     const HeldPtr held = *info[0].As<Napi::External<HeldPtr>>().Data();
     const Field list(info[1], "gradients");
-    std::vector<std::vector<float>> given;
+    auto given = std::make_shared<Held>();
+    given->pool = held->pool;
+    std::vector<Tensor> outer;
     for (uint32_t i = 0; i < list.length(); ++i)
-      given.push_back(list[i].is_null() ? std::vector<float>() : list[i].floats());
-    using Gradients = std::vector<std::vector<float>>;
+      outer.push_back(list[i].is_null() ? Tensor() : given->add(list[i], {size_of(list[i])}, false));
+    using Gradients = std::vector<Tensor>;
     return submit<Gradients>(
         info, 2,
-        [held, given](Job&) mutable {
-      std::vector<Tensor> outer, inner;
-      for (auto& g : given)
-        outer.push_back(g.empty() ? Tensor() : Tensor::borrow(held->pool, g.data(), {int64_t(g.size())}, Dtype::F32));
+        [held, given, outer](Job&) {
       Gradients out;
-      for (const Tensor& x : held->op.inputs) out.emplace_back(x.requires_grad() ? size_t(x.count()) : 0, 0.0f);
-      for (size_t i = 0; i < out.size(); ++i)
-        inner.push_back(out[i].empty()
-                            ? Tensor()
-                            : Tensor::borrow(held->pool, out[i].data(), held->op.inputs[i].shape(), Dtype::F32));
-      kernels::backward(Ctx{held->pool}, held->op, outer, inner);
+      for (const Tensor& x : held->op.inputs) {
+        out.push_back(x.requires_grad() ? Tensor(held->pool, x.shape(), Dtype::F32, Purpose::Gradients) : Tensor());
+        if (out.back()) out.back().zero();
+      }
+      kernels::backward(Ctx{held->pool}, held->op, outer, out);
       return out;
         },
         [](Napi::Env env, Gradients& gradients) -> Napi::Value {
           auto out = Napi::Array::New(env);
-          for (const auto& g : gradients) out.Set(out.Length(), g.empty() ? env.Null() : floats_to_js(env, g));
+          for (const Tensor& g : gradients) out.Set(out.Length(), to_js(env, g));
           return out;
         });
   });
@@ -178,23 +213,20 @@ Napi::Value kernel_backward(const Napi::CallbackInfo& info) {
 // adamw(parameter, gradient, m, v, step, { lr, beta1, beta2, eps, weightDecay, gradScale }): in place
 void adamw_kernel(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
-    float* data[4];
-    size_t n = 0;
+    Columns columns(info.Env());
     const char* names[4] = {"parameter", "gradient", "m", "v"};
+    const int64_t n = columns.any<float>(Field(info[0], names[0])).size;
+    const Ctx ctx = columns.ctx();
+    std::vector<Tensor> t;
     for (uint32_t i = 0; i < 4; ++i) {
-      const bool floats =
-          info[i].IsTypedArray() && info[i].As<Napi::TypedArray>().TypedArrayType() == napi_float32_array;
-      expect(floats, names[i], "a Float32Array", "something else");
-      auto array = info[i].As<Napi::Float32Array>();
-      if (i == 0) n = array.ElementLength();
-      expect(array.ElementLength() == n, names[i], concat(n, " values"), array.ElementLength());
-      data[i] = array.Data();
+      const float* data = columns.of<float>(Field(info[i], names[i]), n);
+      t.push_back(Tensor::borrow(ctx.pool, const_cast<float*>(data), {n}, Dtype::F32));
     }
     const Field o(info[5], "options");
     const ops::AdamWParams params{o["lr"].number(), o["beta1"].number(), o["beta2"].number(), o["eps"].number(),
                                   o["weightDecay"].number()};
-    ops::adamw_step({{data[0], data[1], data[2], data[3], int64_t(n), true}}, params, Field(info[4], "step").integer(),
-                    float(o["gradScale"].number()));
+    kernels::adamw(ctx, {t[0], t[1], t[2], t[3]}, params, Field(info[4], "step").integer(),
+                   float(o["gradScale"].number()));
   });
 }
 

@@ -1,16 +1,13 @@
 // The C interface of librft: converts, catches, and calls kernels/op_call.
 #include "capi/rft.h"
 
-#include <cmath>
 #include <memory>
 
 #include "base/parallel_for.h"
 #include "capi/call.h"
+#include "kernels/adamw.h"
 #include "kernels/op_call.h"
-#include "ops/adamw/adamw.h"
-#include "ops/adamw/launch.h"
 #include "ops/ops.h"
-#include "tensor/dispatch.h"
 #include "tensor/values.h"
 
 struct rft_call {
@@ -54,46 +51,6 @@ void run(const rft_context& context, const std::vector<Tensor>& inputs, const ke
   for (size_t i = 0; i < outputs.size(); ++i)
     copy_out(made->op.outputs[i], context, outputs[i].tensor, outputs[i].name);
   if (call) *call = made.release();
-}
-
-struct Moments {
-  const Tensor &p, &g, &m, &v;
-};
-void adamw_on_cuda(const rft_context& context, const Moments& t, const ops::AdamWParams& o, int64_t step,
-                   float grad_scale) {
-  expect(step >= 1, "adamw step", "a step count from 1", step);
-  if (t.p.count() == 0) return;
-  cuda::on_stream(context.ctx(), [&](auto stream) {
-    const cuda::AdamWEntry entry{.p = t.p.raw(),
-                                 .master = nullptr,
-                                 .g = t.g.as<float>(),
-                                 .m = t.m.as<float>(),
-                                 .v = t.v.as<float>(),
-                                 .n = t.p.count(),
-                                 .first_chunk = 0,
-                                 .decay = float(o.lr * o.weight_decay),
-                                 .id = 0};
-    const Tensor table = context.ctx().workspace({int64_t(sizeof entry)}, Dtype::U8);
-    upload(&entry, table);
-    const auto correction = [&](double beta) {
-      return float(1.0 / (1.0 - std::pow(double(float(beta)), double(step))));
-    };
-    const int64_t chunks = (t.p.count() + cuda::kAdamWChunk - 1) / cuda::kAdamWChunk;
-    cuda::adamw({.table = reinterpret_cast<const cuda::AdamWEntry*>(table.as<uint8_t>()),
-                 .tensors = 1,
-                 .chunks = chunks,
-                 .lr = float(o.lr),
-                 .beta1 = float(o.beta1),
-                 .beta2 = float(o.beta2),
-                 .eps = float(o.eps),
-                 .c1 = correction(o.beta1),
-                 .c2 = correction(o.beta2),
-                 .grad_scale = grad_scale,
-                 .seed = 0,
-                 .step = step,
-                 .stochastic = false},
-                {}, stream);
-  });
 }
 
 // Without a call nothing is recorded.
@@ -211,7 +168,6 @@ int rft_adamw(rft_context* context, rft_tensor* parameter, const rft_tensor* gra
     for (const Tensor& t : {g, first, second})
       if (t.count() != p.count()) fail("adamw", to_string(p.shape()), to_string(t.shape()));
     const ops::AdamWParams params{lr, beta1, beta2, eps, weight_decay};
-    if (c.ctx().cuda()) return adamw_on_cuda(c, {p, g, first, second}, params, step, grad_scale);
-    ops::adamw_step({{p.f32(), g.f32(), first.f32(), second.f32(), p.count(), true}}, params, step, grad_scale);
+    kernels::adamw(c.ctx(), {p, g, first, second}, params, step, grad_scale);
   });
 }

@@ -19,9 +19,13 @@ export interface DeviceBuffer<A extends ColumnArray = ColumnArray> extends Dispo
 /** A value with device buffers in the place of its typed arrays. */
 export type OnDevice<T> = T extends ColumnArray
   ? DeviceBuffer<T>
-  : T extends object
-    ? { [K in keyof T]: OnDevice<T[K]> }
-    : T
+  : T extends Promise<infer Result>
+    ? Promise<OnDevice<Result>>
+    : T extends (...args: infer In) => infer Out
+      ? (...args: OnDevice<In>) => OnDevice<Out>
+      : T extends object
+        ? { [K in keyof T]: OnDevice<T[K]> }
+        : T
 
 /** A kernel on typed arrays, or on device buffers: then its results stay there. All columns of a call are of one kind. */
 export interface Kernel<In extends unknown[], Out> {

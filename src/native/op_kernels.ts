@@ -1,10 +1,12 @@
 /**
- * The heavy kernels on typed arrays, for other trainers: forward off the event loop, and its backward on request.
- * Arrays are copied when a function is called, so the caller may reuse its buffers at once. All are row-major fp32.
+ * The heavy kernels, for other trainers: forward off the event loop, and its backward on request. All are row-major fp32.
+ * Typed arrays are copied when a function is called, so the caller may reuse them at once. Device buffers
+ * (./device_buffer.ts) are not: they must stay unchanged until the backward pass has run.
  */
 
 import { type KernelCall, type KernelOutput, native } from './binding.ts'
 import { nativeCall } from './call.ts'
+import { kernel } from './device_buffer.ts'
 
 /** Gradients to compute; default: all inputs that have one. Leaving some out saves their work and memory. */
 export interface Wanted<Input extends string> {
@@ -52,20 +54,15 @@ function named<K extends string, T>(names: readonly K[], values: readonly T[]): 
  * const { output, backward } = await rmsNorm(x, w, { eps: 1e-6 })
  * const { x: dx, w: dw } = await backward({ y: dy })
  */
-export function rmsNorm(x: Float32Array, w: Float32Array, options: { eps: number } & Wanted<'x' | 'w'>) {
-  return differentiable(['y'], ['x', 'w'], options, (wanted) => native().rmsNorm(x, w, options.eps, wanted))
-}
+export const rmsNorm = kernel((x: Float32Array, w: Float32Array, options: { eps: number } & Wanted<'x' | 'w'>) =>
+  differentiable(['y'], ['x', 'w'], options, (wanted) => native().rmsNorm(x, w, options.eps, wanted)),
+)
 
 /** y = (x - mean) / sqrt(var + eps) * w + b. x (T, C), w and b (C) -> y (T, C). */
-export function layerNorm(
-  x: Float32Array,
-  w: Float32Array,
-  b: Float32Array,
-  options: { eps: number } & Wanted<'x' | 'w' | 'b'>,
-) {
-  const { eps } = options
-  return differentiable(['y'], ['x', 'w', 'b'], options, (wanted) => native().layerNorm(x, w, b, eps, wanted))
-}
+export const layerNorm = kernel(
+  (x: Float32Array, w: Float32Array, b: Float32Array, options: { eps: number } & Wanted<'x' | 'w' | 'b'>) =>
+    differentiable(['y'], ['x', 'w', 'b'], options, (wanted) => native().layerNorm(x, w, b, options.eps, wanted)),
+)
 
 /** One query range and the two key ranges it sees; rows of q, and of k and v. */
 export interface AttentionSegment {
@@ -105,7 +102,7 @@ export interface AttentionOptions extends Wanted<'q' | 'k' | 'v'> {
  * ]
  * const { output, backward } = await attention(q, k, v, { heads: 8, kvHeads: 2, headDim: 64, segments })
  */
-export function attention(q: Float32Array, k: Float32Array, v: Float32Array, options: AttentionOptions) {
+export const attention = kernel((q: Float32Array, k: Float32Array, v: Float32Array, options: AttentionOptions) => {
   const { heads, kvHeads = heads, headDim, scale = 1 / Math.sqrt(headDim) } = options
   const segments = Int32Array.from(
     options.segments.flatMap((s) => [
@@ -115,7 +112,7 @@ export function attention(q: Float32Array, k: Float32Array, v: Float32Array, opt
   )
   const native_ = { heads, kvHeads, headDim, scale, segments }
   return differentiable(['out'], ['q', 'k', 'v'], options, (wanted) => native().attention(q, k, v, native_, wanted))
-}
+})
 
 /**
  * The fused head: log-prob of each target and entropy of softmax(x w^T / temperature), natural log. The logits are never
@@ -126,17 +123,19 @@ export function attention(q: Float32Array, k: Float32Array, v: Float32Array, opt
  * const { output, backward } = await tokenLogp(hidden, head, targets, { temperature: 1 })
  * const { x: dHidden } = await backward({ logp: dlogp })
  */
-export function tokenLogp(
-  x: Float32Array,
-  w: Float32Array,
-  targets: Int32Array,
-  options: { temperature?: number } & Wanted<'x' | 'w'> = {},
-) {
-  const { temperature = 1 } = options
-  return differentiable(['logp', 'entropy'], ['x', 'w'], options, (wanted) =>
-    native().tokenLogp(x, w, targets, temperature, wanted),
-  )
-}
+export const tokenLogp = kernel(
+  (
+    x: Float32Array,
+    w: Float32Array,
+    targets: Int32Array,
+    options: { temperature?: number } & Wanted<'x' | 'w'> = {},
+  ) => {
+    const { temperature = 1 } = options
+    return differentiable(['logp', 'entropy'], ['x', 'w'], options, (wanted) =>
+      native().tokenLogp(x, w, targets, temperature, wanted),
+    )
+  },
+)
 
 export interface AdamWStep {
   /** 1 for the first. */
@@ -155,12 +154,12 @@ export interface AdamWStep {
  *
  * @throws when lengths differ.
  */
-export function adamw(
-  parameter: Float32Array,
-  gradient: Float32Array,
-  m: Float32Array,
-  v: Float32Array,
-  { step, lr, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0.01, gradScale = 1 }: AdamWStep,
-): void {
-  native().adamw(parameter, gradient, m, v, step, { lr, beta1, beta2, eps, weightDecay, gradScale })
-}
+export const adamw = kernel(
+  (
+    parameter: Float32Array,
+    gradient: Float32Array,
+    m: Float32Array,
+    v: Float32Array,
+    { step, lr, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0.01, gradScale = 1 }: AdamWStep,
+  ): void => native().adamw(parameter, gradient, m, v, step, { lr, beta1, beta2, eps, weightDecay, gradScale }),
+)

@@ -17,19 +17,23 @@ function put<T>(value: T): kernels.OnDevice<T> {
   const at = (x: unknown): unknown => {
     if (isColumn(x)) return DeviceBuffer.from(x as kernels.ColumnArray)
     if (x === null || typeof x !== 'object') return x
+    if (Array.isArray(x)) return x.map(at)
     return Object.fromEntries(Object.entries(x).map(([key, own]) => [key, at(own)]))
   }
   return at(value) as kernels.OnDevice<T>
 }
 
 /** Results of both sides, as numbers. */
-function expectSame(got: unknown, wanted: unknown) {
+function expectSame(got: unknown, wanted: unknown, tolerance = 1e-6) {
   if (isColumn(wanted)) {
     const values = (got as kernels.DeviceBuffer).download()
     expect(values.constructor).toBe((wanted as Float32Array).constructor)
     for (const [i, w] of (wanted as Float32Array).entries())
-      expect(Math.abs(values[i]! - w)).toBeLessThanOrEqual(1e-6 * Math.max(1, Math.abs(w)))
-  } else for (const [key, w] of Object.entries(wanted as object)) expectSame((got as Record<string, unknown>)[key], w)
+      expect(Math.abs(values[i]! - w)).toBeLessThanOrEqual(tolerance * Math.max(1, Math.abs(w)))
+  } else if (wanted === null) expect(got).toBe(null)
+  else
+    for (const [key, w] of Object.entries(wanted as object))
+      expectSame((got as Record<string, unknown>)[key], w, tolerance)
 }
 
 const rewards = Float32Array.of(1, 0, 0.5, 0.25, Number.NaN, 1, 1)
@@ -95,6 +99,41 @@ describe.skipIf(process.platform !== 'linux')('device buffers', () => {
       expectSame(kernels.kl(put(logp), put(other), estimator), kernels.kl(logp, other, estimator))
     const input = { returns: other, oldValues: logp, weights: Float32Array.of(1, 0, 0.5), clip: 0.2 }
     expectSame(kernels.valueLoss(put(logp), put(input)), kernels.valueLoss(logp, input))
+  })
+
+  test('tensors, with their backward passes', async () => {
+    const noise = (n: number, seed: number) => Float32Array.from({ length: n }, (_, i) => Math.sin(1.7 * i + seed))
+    const [x, w] = [noise(24, 1), noise(8, 2)]
+    const both = async <In extends unknown[], Out extends { output: object; backward(g: never): Promise<object> }>(
+      run: kernels.Kernel<In, Promise<Out>>,
+      args: In,
+      gradients: Record<string, Float32Array>,
+    ) => {
+      const [wanted, got] = [await run(...args), await run(...put(args))]
+      expectSame(got.output, wanted.output, 1e-5)
+      expectSame(await got.backward(put(gradients) as never), await wanted.backward(gradients as never), 1e-5)
+    }
+    await both(kernels.rmsNorm, [x, w, { eps: 1e-6 }], { y: noise(24, 3) })
+    await both(kernels.layerNorm, [x, w, noise(8, 4), { eps: 1e-6, gradients: ['x', 'b'] }], { y: noise(24, 3) })
+    const targets = Int32Array.of(0, 4, 2)
+    await both(kernels.tokenLogp as never, [x, noise(40, 5), targets, { temperature: 0.8 }], { logp: noise(3, 6) })
+    const options = {
+      ...{ heads: 2, kvHeads: 1, headDim: 16 },
+      segments: [
+        { qBegin: 0, qLen: 4, kv1Begin: 0, kv1Len: 4 },
+        { qBegin: 4, qLen: 2, kv0Begin: 0, kv0Len: 4, kv1Begin: 4, kv1Len: 2 },
+      ],
+    }
+    const [q, k, v] = [noise(6 * 32, 7), noise(6 * 16, 8), noise(6 * 16, 9)]
+    await both(kernels.attention, [q, k, v, options], { out: noise(6 * 32, 10) })
+    const state = () => [w.slice(), noise(8, 11), noise(8, 12), new Float32Array(8).fill(0.5)] as const
+    const [host, device] = [state(), put(state())]
+    kernels.adamw(...host, { step: 2, lr: 0.1 })
+    kernels.adamw(...device, { step: 2, lr: 0.1 })
+    expectSame(device, host)
+    await expect(async () => kernels.rmsNorm(put(x) as never, w, { eps: 1e-6 })).rejects.toThrow(
+      'w: expected a DeviceBuffer, as the others are',
+    )
   })
 
   test('one call has columns of one kind, type and length', () => {
