@@ -14,6 +14,7 @@
 #include "ops/attention/launch.h"
 #include "ops/gemm/product.h"
 #include "ops/ops.h"
+#include "ops/policy_loss/launch.h"
 #include "ops/token_logp/launch.h"
 #include "tensor/dispatch.h"
 #include "tensor/values.h"
@@ -205,6 +206,44 @@ void head(Bench& b) {
   });
 }
 
+// A micro-batch of 16 completions: the loss of tokens with a KL term, one of whole completions, and the sums.
+void losses(Bench& b) {
+  const int64_t completions = 16, length = b.size(1024, 20), n = completions * length;
+  const auto column = [&] { return b.random({n}, Dtype::F32, 0.3f); };
+  const Tensor logp = column(), advantages = column(), weights = column(), old_logp = column(), ref_logp = column(),
+               coef = column(), entropy = column(), loss = column(), dlogp = column(), kl = column();
+  const Tensor clipped = b.ctx().workspace({n}, Dtype::I32), kl_terms = b.ctx().workspace({16 * n}, Dtype::U8),
+               sums = b.ctx().workspace({completions * int64_t(sizeof(ops::PolicyLossSums))}, Dtype::U8);
+  std::vector<int32_t> offsets;
+  for (int64_t c = 0; c <= completions; ++c) offsets.push_back(int32_t(c * length));
+  const Tensor sequences = b.ctx().from(offsets.data(), {completions + 1});
+  cuda::on_stream(b.ctx(), [&](auto stream) {
+    cuda::PolicyLoss call{};
+    call.n = n;
+    call.in.logp = logp.as<float>(), call.in.advantages = advantages.as<float>();
+    call.in.weights = weights.as<float>(), call.in.old_logp = old_logp.as<float>();
+    call.in.ref_logp = ref_logp.as<float>(), call.in.kl_coef = coef.as<float>();
+    call.in.sequences = sequences.as<int32_t>(), call.in.sequence_count = completions;
+    call.kl_terms = reinterpret_cast<double*>(kl_terms.as<uint8_t>());
+    call.loss = loss.as<float>(), call.dlogp = dlogp.as<float>(), call.kl = kl.as<float>();
+    call.clipped = clipped.as<int32_t>();
+    const std::string shape = concat("completions=", completions, " N=", n);
+    ops::PolicyLossParams params;
+    const double read_and_written = 4.0 * (3 + 1 + 4 + 4 + 3);  // bytes a row: KL launch, then loss
+    b.time("policy_loss clip", shape, Dtype::F32, 0, read_and_written * double(n),
+           [&] { cuda::policy_loss(call, params, stream); });
+    params.objective = ops::Gspo{std::get<ops::Clip>(params.objective)};
+    b.time("policy_loss gspo", shape, Dtype::F32, 0, read_and_written * double(n),
+           [&] { cuda::policy_loss(call, params, stream); });
+    ops::SummedColumns<int32_t> summed{};
+    summed.loss = call.loss, summed.kl = call.kl, summed.clipped = call.clipped, summed.weights = call.in.weights;
+    summed.entropy = entropy.as<float>(), summed.logp = call.in.logp, summed.old_logp = call.in.old_logp;
+    summed.sampled_logp = call.in.old_logp, summed.sequences = call.in.sequences, summed.sequence_count = completions;
+    b.time("policy_loss_sums", shape, Dtype::F32, 0, 28.0 * double(n),
+           [&] { cuda::policy_loss_sums(summed, reinterpret_cast<ops::PolicyLossSums*>(sums.as<uint8_t>()), stream); });
+  });
+}
+
 void optimizer(Bench& b) {
   const int64_t n = b.size(int64_t{1} << 28, 5000);
   const Tensor p = b.random({n}, Dtype::BF16), master = b.random({n}, Dtype::F32), g = b.random({n}, Dtype::F32),
@@ -245,6 +284,7 @@ int main(int argc, char** argv) {
   gemm_shapes(b);
   attention(b);
   head(b);
+  losses(b);
   optimizer(b);
   return 0;
 }

@@ -333,11 +333,6 @@ void check_policy_loss(int64_t n, const PolicyLossColumns& in, const PolicyLossP
   if (in.sequences != nullptr) check_sequences("policy_loss sequences", in.sequences, in.sequence_count, n);
 }
 
-bool needs_sequences(const PolicyLossParams& params) {
-  return params.off_policy_threshold < std::numeric_limits<double>::infinity() ||
-         std::visit([](const auto& o) { return std::decay_t<decltype(o)>::kLevel != Level::Token; }, params.objective);
-}
-
 void policy_loss(int64_t n, const PolicyLossColumns& in, const PolicyLossParams& params, const PolicyLossResult& out) {
   check_policy_loss(n, in, params);
   if (n == 0) return;

@@ -59,7 +59,11 @@ struct PolicyLossResult {
 template <class Objective>
 constexpr bool kTakesImportance = std::is_same_v<Objective, Vespo>;
 
-bool needs_sequences(const PolicyLossParams& params);
+// Here, since CUDA's launches ask it too.
+inline bool needs_sequences(const PolicyLossParams& params) {
+  return params.off_policy_threshold < std::numeric_limits<double>::infinity() ||
+         std::visit([](const auto& o) { return std::decay_t<decltype(o)>::kLevel != Level::Token; }, params.objective);
+}
 // Throws when a column that these parameters need is absent.
 void check_presence(const PolicyLossColumns& in, const PolicyLossParams& params);
 // That, and sequences are offsets from 0 to n. Host columns.
