@@ -32,7 +32,7 @@ import { rlStep } from '../trainer/step.ts'
 import { judgePlanned, openPlannedRewards, type PlannedReward } from './learned.ts'
 import { Meter, type PhaseMemory, type PhaseName } from './meter.ts'
 import { DataPrompts, type PromptShape, type PromptSource, ShapedPrompts } from './prompts.ts'
-import { changesImages, sampledVariants } from './variants.ts'
+import { changesImages, limitedConfigs, sampledVariants } from './variants.ts'
 
 export interface PlanOptions {
   /** Opened config.json, when it is not that of `model.path`. */
@@ -100,8 +100,14 @@ export async function planRun(config: Config, options: PlanOptions = {}): Promis
   return planStep(config, await openPlanSource(config, options))
 }
 
-/** `planRun` with opened sizes. */
+/** `planRun` with opened sizes. Where methods change the limits as the run goes on, the plan is that of their worst stage. */
 export async function planStep(config: Config, source: PlanSource): Promise<Plan> {
+  const plans: Plan[] = []
+  for (const limited of limitedConfigs(config)) plans.push(await planLimited(limited, source))
+  return plans.reduce((worst, plan) => (plan.peak.total > worst.peak.total ? plan : worst))
+}
+
+async function planLimited(config: Config, source: PlanSource): Promise<Plan> {
   const isSft = config.algorithm.trainer === 'sft'
   const examples = await source.training.longest(isSft ? config.train.batchSize : config.rollout.promptsPerStep, config)
   const evaluated = await evaluationPrompts(config, source)

@@ -1,6 +1,9 @@
-/** What methods sample from besides the rows' own prompts: changed images are images of their own for the vision tower. */
+/**
+ * What methods change about a planned step: images that are changed are images of their own for the vision tower, and limits of
+ * length and group may differ from stage to stage.
+ */
 
-import { stagesOf } from '../config/methods.ts'
+import { composeStages, stagesOf } from '../config/methods.ts'
 import type { Config } from '../config/schema.ts'
 import type { Prompt } from '../core/types.ts'
 import { ComposedStages, type NamedStages } from '../methods/index.ts'
@@ -34,4 +37,23 @@ export function sampledVariants(config: Config, examples: readonly Example[]): M
 
 function withOtherImages(prompt: Prompt): Prompt {
   return { ...prompt, images: prompt.images.map((image) => ({ ...image, key: `${image.key} changed` })) }
+}
+
+/** Places of a run at which limits are asked for. */
+const mostPlaces = 1000
+
+/** The configuration under each set of limits that its methods give it over the run; one without any. */
+export function limitedConfigs(config: Config): Config[] {
+  if (config.methods.length === 0 || config.algorithm.trainer === 'sft') return [config]
+  const stages = composeStages(config.methods)
+  const { steps } = config.train
+  const { maxNewTokens, groupSize } = config.rollout
+  const found = new Map<string, Config>()
+  const places = Math.min(steps, mostPlaces)
+  for (let place = 0; place < places; place++) {
+    const step = Math.floor((place * steps) / places)
+    const limits = stages.limits(stageOf({ step, steps, epoch: 0, maxNewTokens, groupSize }, config.seed))
+    found.set(JSON.stringify(limits), { ...config, rollout: { ...config.rollout, ...limits } })
+  }
+  return [...found.values()]
 }

@@ -193,9 +193,10 @@ const textOf = (content: RewardInput['messages'][number]['content']) =>
   typeof content === 'string' ? content : content.map((part) => (part.type === 'text' ? part.text : '')).join('')
 
 /** Bytes of images do not travel; whole numbers of 64 bits do as numbers. */
-function plain(_: string, value: unknown): unknown {
+function plain(this: Record<string, unknown>, name: string, value: unknown): unknown {
   if (typeof value === 'bigint') return Number(value)
-  return value instanceof Uint8Array ? undefined : value
+  // A Buffer has become a list by the time its value arrives; the holder still has it.
+  return this[name] instanceof Uint8Array ? undefined : value
 }
 
 async function limitedText(response: Response): Promise<string> {

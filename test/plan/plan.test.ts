@@ -141,6 +141,22 @@ describe('a plan', () => {
     expect(frozen.peak.imageCache).toBe(others * features)
   })
 
+  it('is that of the worst stage where methods change the limits', async () => {
+    const stages = ['8x2', '40x6', '16x3']
+    const parameters = { stages }
+    const train = { steps: 30 }
+    const plan = await planRun(tiny({ train, methods: [{ name: 'progressive_length', parameters }] }))
+    const alone = await Promise.all(
+      stages.map((stage) => {
+        const [maxNewTokens, groupSize] = stage.split('x').map(Number)
+        return planRun(tiny({ train, rollout: { maxNewTokens, groupSize } }))
+      }),
+    )
+    const totals = alone.map(({ peak }) => peak.total)
+    expect(new Set(totals).size).toBe(3)
+    expect(plan.peak.total).toBe(Math.max(...totals))
+  })
+
   it('counts the workspace of cublasLt in the backward passes of a run on CUDA', async () => {
     const cublasLt = 32 * 2 ** 20
     const { phases } = await planRun(tiny({ device: 'cuda' }))

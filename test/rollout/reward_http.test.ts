@@ -73,6 +73,17 @@ test('batches of the asked size, scores in order, everything a reward sees', asy
   })
 })
 
+test('bytes in columns stay here, whole numbers of 64 bits go as numbers', async () => {
+  const columns = {
+    bytes: Buffer.from('ab'),
+    list: [new Uint8Array(1)],
+    n: 5n,
+    deep: { image: Buffer.from('c'), kept: 1 },
+  }
+  await (await runner()).score([rewardInput('x', { columns })])
+  expect(asked[0]!.body.items[0]).toHaveProperty('columns', { list: [null], n: 5, deep: { kept: 1 } })
+})
+
 test("OpenRLHF's protocol", async () => {
   answer = (one, response) => json(response, { rewards: one.body.query.map((query) => query.length) })
   const scorer = await runner({ protocol: 'openrlhf' })
