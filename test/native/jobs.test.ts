@@ -159,7 +159,7 @@ const child = (body: string) =>
 const startEndless = `
   const spec = ${JSON.stringify(spec)}
   const start = () => {
-    const model = new native.Model(spec, 'cpu', 'f32')
+    const model = new native.Model(spec, 'cpu', 'f32', 'cpu')
     model.initRandom(1)
     const tokens = Int32Array.from({ length: 4 }, (_, i) => i + 1), positionIds = new Int32Array(12)
     const request = { tokens, positionIds, vision: null, nextPosition: 4, samples: 4, stream: 0 }
@@ -181,7 +181,7 @@ test('process.exit during a call ends at once and cleanly', () => {
 
 test('an idle addon does not hold the process', () => {
   const out = child(
-    `new native.Model(${JSON.stringify(spec)}, 'cpu', 'f32').initRandom(1).then(() => console.log('done'))`,
+    `new native.Model(${JSON.stringify(spec)}, 'cpu', 'f32', 'cpu').initRandom(1).then(() => console.log('done'))`,
   )
   expect({ status: out.status, stdout: out.stdout }).toEqual({ status: 0, stdout: 'done\n' })
 })
