@@ -119,7 +119,9 @@ for test in ops attention; do
   stage tests "emulator_$test" 120 "build/Release/cuda_${test}_test" --store "$BUILD/$test.stored"
   stage tests "$test" 120 "$(program ${test}_test)" --against "$BUILD/$test.stored"
 done
-if [ $EMULATED$QUICK != yesyes ]; then stage tests policy_loss 120 "$(program policy_loss_test)"; fi
+for test in policy_loss capi; do
+  if [ $EMULATED$QUICK != yesyes ]; then stage tests $test 120 "$(program ${test}_test)"; fi
+done
 stage tests engine 120 "$(program engine_test)"
 if [ $EMULATED = no ]; then stage tests engine_own_gemm 120 env RFT_GEMM=own "$(program engine_test)"; fi
 if [ "$NUMBER" -eq 90 ] && [ $EMULATED$QUICK != yesyes ]; then stage tests engine_sm90 120 env RFT_TIER=sm90 "$(program engine_test)"; fi
