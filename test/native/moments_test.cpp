@@ -141,6 +141,19 @@ void test_8bit() {
         return concat(x[i], " became ", first[i], " and ", second[i]);
     return "";
   });
+  verify("8-bit codes are those of a search, at every bound between codes and beside it", []() -> std::string {
+    for (const MomentKind kind : kKinds) {
+      const DynamicMap& map = kind == MomentKind::First ? kDynamicMaps.first : kDynamicMaps.second;
+      for (int i = 0; i < 255; ++i)
+        for (const float x : {map.upper[i], std::nextafter(map.upper[i], -1.0f), std::nextafter(map.upper[i], 1.0f)}) {
+          const int code = int(std::upper_bound(map.upper, map.upper + 255, x) - map.upper);
+          const float wanted = map.value[kind == MomentKind::Second && code == 0 ? 1 : code];
+          const Floats got = round_trip(StateFormat::Bits8, kind, {x, 1.0f});
+          if (got[0] != wanted) return concat(x, " became ", got[0], ", want ", wanted);
+        }
+    }
+    return "";
+  });
   verify("8-bit blocks of zeros stay zeros", []() -> std::string {
     for (float x : round_trip(StateFormat::Bits8, MomentKind::First, Floats(300)))
       if (x != 0) return concat(x);
