@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include "base/parallel_for.h"
@@ -56,24 +57,25 @@ Groups group_rows(int64_t B, const RewardColumns& in) {
   return out;
 }
 
-GroupStats stats_of(const RewardColumns& in, const int32_t* rows, int64_t n, int ddof, int64_t* best_row) {
-  const Moments m = moments(n, ddof, [&](int64_t i) { return double(in.rewards[rows[i]]); });
-  GroupStats g{double(n), m.mean, m.std, m.mean, -INFINITY, -INFINITY, 0.0, 1.0};
-  double tokens = 0.0, above = 0.0;
+// The largest reward, its first row, and the next.
+void rank(const RewardColumns& in, const int32_t* rows, int64_t n, GroupStats& g, int64_t* best_row) {
   for (int64_t i = 0; i < n; ++i) {
     const double r = in.rewards[rows[i]];
-    if (in.lengths) {
-      tokens += in.lengths[rows[i]];
-      above += in.lengths[rows[i]] * (r - double(in.rewards[rows[0]]));
-    }
     if (r > g.best) {
       g.second = g.best;
       g.best = r;
       *best_row = i;
     } else if (r > g.second) g.second = r;
   }
-  if (tokens > 0.0) g.length_mean = double(in.rewards[rows[0]]) + above / tokens;
-  return g;
+}
+
+double length_mean(const RewardColumns& in, const int32_t* rows, int64_t n, double mean) {
+  double tokens = 0.0, above = 0.0;
+  for (int64_t i = 0; i < n; ++i) {
+    tokens += in.lengths[rows[i]];
+    above += in.lengths[rows[i]] * (double(in.rewards[rows[i]]) - double(in.rewards[rows[0]]));
+  }
+  return tokens > 0.0 ? double(in.rewards[rows[0]]) + above / tokens : mean;
 }
 
 }  // namespace
@@ -94,15 +96,16 @@ void group_advantage(int64_t B, const RewardColumns& in, const AdvantageRule& ru
     alpha = double(n) / double(std::max<int64_t>(1, rewarded));
   }
   std::visit(
-      [&](const auto& apply) {
+      [&]<class Rule>(const Rule& apply) {
     parallel_ranges(int64_t(groups.begins.size()) - 1, 256, [&](int64_t first, int64_t last) {
       for (int64_t k = first; k < last; ++k) {
         const int32_t* rows = groups.rows.data() + groups.begins[size_t(k)];
         const int64_t count = groups.begins[size_t(k) + 1] - groups.begins[size_t(k)];
         int64_t best = 0;
-        GroupStats g = stats_of(in, rows, count, ddof, &best);
-        g.batch_std = batch_std;
-        g.batch_alpha = alpha;
+        const Moments m = moments(count, ddof, [&](int64_t i) { return double(in.rewards[rows[i]]); });
+        GroupStats g{double(count), m.mean, m.std, m.mean, -INFINITY, -INFINITY, batch_std, alpha};
+        if (std::is_same_v<Rule, LengthMean> && in.lengths) g.length_mean = length_mean(in, rows, count, m.mean);
+        if (std::is_same_v<Rule, PassAtK>) rank(in, rows, count, g, &best);
         for (int64_t i = 0; i < count; ++i) {
           const double baseline = in.baselines ? double(in.baselines[rows[i]]) : 0.0;
           const double a = apply(RowValue{double(in.rewards[rows[i]]), baseline, i == best}, g);
