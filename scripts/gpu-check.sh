@@ -119,8 +119,10 @@ for test in ops attention; do
   stage tests "emulator_$test" 120 "build/Release/cuda_${test}_test" --store "$BUILD/$test.stored"
   stage tests "$test" 120 "$(program ${test}_test)" --against "$BUILD/$test.stored"
 done
-for test in policy_loss capi; do
-  if [ $EMULATED$QUICK != yesyes ]; then stage tests $test 120 "$(program ${test}_test)"; fi
+for source in test/native/cuda/*_test.cpp; do
+  test=$(basename "$source" _test.cpp)
+  case $EMULATED$QUICK$test in yesyes* | *ops | *attention | *engine) continue ;; esac
+  stage tests "$test" 120 "$(program "${test}_test")"
 done
 stage tests engine 120 "$(program engine_test)"
 if [ $EMULATED = no ]; then stage tests engine_own_gemm 120 env RFT_GEMM=own "$(program engine_test)"; fi
