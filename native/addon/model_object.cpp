@@ -1,7 +1,6 @@
 #include "addon/model_object.h"
 
 #include "addon/convert.h"
-#include "base/parallel_for.h"
 #include "tensor/values.h"
 
 namespace rft {
@@ -146,12 +145,7 @@ Napi::Value ModelObject::mix_from(const Napi::CallbackInfo& info) {
       const Tensor& source = from->model.weights().at(p.name).value;
       if (source.shape() != p.value.shape())
         fail("mixFrom " + p.name, to_string(p.value.shape()), to_string(source.shape()));
-      if (!p.value.raw()) continue;
-      float* own = p.value.f32();
-      const float* other = source.f32();
-      parallel_ranges(p.value.count(), 16384, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) own[i] = share * other[i] + (1.0f - share) * own[i];
-      });
+      mix_values(source, share, p.value);
     }
   });
 }

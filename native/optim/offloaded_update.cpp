@@ -18,7 +18,7 @@ struct Optimizer::Piece {
   };
   size_t state;
   int64_t begin, n;
-  Array m, v, master, m_scales, v_scales;
+  Array m{}, v{}, master{}, m_scales{}, v_scales{};
   size_t bytes = 0;  // of the slot
 
   Array add(const Tensor& t, int64_t per_value) {  // elements that share a value of t

@@ -13,6 +13,10 @@ void add(const simt::bf16* a, const simt::bf16* b, simt::bf16* y, int64_t n, sim
 // y += x, to nearest even.
 void add_rounded(const float* x, simt::bf16* y, int64_t n, simt::Stream);
 
+// own = share x other + (1 - share) x own
+void mix(const float* other, float share, float* own, int64_t n, simt::Stream);
+void mix(const simt::bf16* other, float share, simt::bf16* own, int64_t n, simt::Stream);
+
 // y = x in the other storage, to nearest even.
 void convert(const float* x, simt::bf16* y, int64_t n, simt::Stream);
 void convert(const simt::bf16* x, float* y, int64_t n, simt::Stream);

@@ -126,6 +126,20 @@ void add_rounded(const Tensor& x, const Tensor& sum) {
   });
 }
 
+void mix_values(const Tensor& other, float share, const Tensor& own) {
+  expect(other.count() == own.count() && other.device() == own.device() && other.dtype() == own.dtype(), "mix",
+         concat("a tensor ", to_string(own.shape()), " of the same device and element type"), to_string(other.shape()));
+  if (is_meta(own)) return;
+  if (own.on_cuda())
+    return cuda::by_dtype(
+        own, [&]<class T>(T*) { cuda::mix(other.as<T>(), share, own.as<T>(), own.count(), cuda::stream()); });
+  const float* from = other.f32();
+  float* to = own.f32();
+  parallel_ranges(own.count(), 16384, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) to[i] = share * from[i] + (1.0f - share) * to[i];
+  });
+}
+
 Tensor copy_rows(const Tensor& x, int64_t begin, int64_t count, Purpose purpose) {
   Tensor out(x.pool(), {count, x.columns()}, x.dtype(), purpose);
   if (is_meta(out)) return out;

@@ -26,6 +26,8 @@ void copy_values(const Tensor& from, const Tensor& to);
 void add_values(const Tensor& a, const Tensor& b, const Tensor& sum);
 // sum (BF16) += x (F32), rounded to nearest even.
 void add_rounded(const Tensor& x, const Tensor& sum);
+// own = share x other + (1 - share) x own; same device, element type and number of elements.
+void mix_values(const Tensor& other, float share, const Tensor& own);
 // `count` rows of x from `begin` on -> a new tensor of the same device and element type.
 Tensor copy_rows(const Tensor& x, int64_t begin, int64_t count, Purpose purpose);
 
