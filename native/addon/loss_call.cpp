@@ -68,6 +68,7 @@ Napi::Value ModelObject::hidden(const Napi::CallbackInfo& info) {
       [s = state(info.Env()), pack = std::move(pack), rows = std::move(rows)](Job& job) {
     Ctx ctx = s->model.context();
     ctx.aborted = job.abort.get();
+    s->fetch();
     return hidden_rows(s->model, ctx, pack, rows);
       },
       floats_to_js);

@@ -11,6 +11,7 @@
 #include "harness.h"
 #include "optim/optimizer.h"
 #include "simd/vmath.h"
+#include "tiny_model.h"
 
 using namespace rft;
 using namespace rft::test;
@@ -18,20 +19,8 @@ using namespace rft::test;
 namespace {
 
 ModelSpec tiny_spec() {
-  ModelSpec spec{};
-  spec.decoder = {.vocab = 61,
-                  .hidden = 32,
-                  .layers = 2,
-                  .heads = 4,
-                  .kv_heads = 2,
-                  .head_dim = 16,
-                  .ffn = 40,
-                  .rms_eps = 1e-6f,
-                  .rope_theta = 10000,
-                  .qkv_bias = true,
-                  .qk_norm = false,
-                  .tied_head = true,
-                  .mrope_section = std::array<int, 3>{2, 3, 3}};
+  ModelSpec spec = tiny_text_spec();
+  spec.decoder.mrope_section = std::array<int, 3>{2, 3, 3};
   spec.vision = VisionSpec{.patch_dim = 24,
                            .hidden = 32,
                            .layers = 2,

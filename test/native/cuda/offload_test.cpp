@@ -3,29 +3,12 @@
 #include "harness.h"
 #include "model/offloaded_weights.h"
 #include "schedules.h"
+#include "tiny_model.h"
 
 using namespace rft;
 using namespace rft::test;
 
 namespace {
-
-ModelSpec tiny_spec() {
-  ModelSpec spec{};
-  spec.decoder = {.vocab = 61,
-                  .hidden = 32,
-                  .layers = 2,
-                  .heads = 4,
-                  .kv_heads = 2,
-                  .head_dim = 16,
-                  .ffn = 40,
-                  .rms_eps = 1e-6f,
-                  .rope_theta = 10000,
-                  .qkv_bias = true,
-                  .qk_norm = false,
-                  .tied_head = true,
-                  .mrope_section = {}};
-  return spec;
-}
 
 Floats score_of(Model& model) {
   Pack pack;
@@ -38,7 +21,7 @@ Floats score_of(Model& model) {
 }
 
 void check_weights(Dtype dtype) {
-  Model model(tiny_spec(), Device::Cuda, dtype), plain(tiny_spec(), Device::Cuda, dtype);
+  Model model(tiny_text_spec(), Device::Cuda, dtype), plain(tiny_text_spec(), Device::Cuda, dtype);
   model.weights().init_random(3);
   plain.weights().init_random(3);
   const int64_t weights = model.pool()->report().total;
@@ -69,7 +52,7 @@ void check_weights(Dtype dtype) {
     return compare_bits("logp", score_of(model), score_of(plain));
   });
   verify(name + " are counted on META", [&]() -> std::string {
-    Model counted(tiny_spec(), Device::Meta, dtype, Device::Cuda);
+    Model counted(tiny_text_spec(), Device::Meta, dtype, Device::Cuda);
     OffloadedWeights own(counted);
     if (counted.pool()->report().total != 0) return concat(counted.pool()->report().total, " bytes stay");
     own.fetch();
@@ -84,7 +67,7 @@ int main() {
   check_weights(Dtype::F32);
   check_weights(Dtype::BF16);
   verify_error("offloaded weights of a model on the CPU", {"offload", "a model on CUDA", "the host's already"}, [] {
-    Model model(tiny_spec(), Device::Cpu);
+    Model model(tiny_text_spec(), Device::Cpu);
     OffloadedWeights offloaded(model);
   });
   return failures == 0 ? 0 : 1;

@@ -10,6 +10,7 @@
 #include "harness.h"
 #include "io/tensor_file.h"
 #include "simd/vmath.h"
+#include "tiny_model.h"
 
 using namespace rft;
 using namespace rft::test;
@@ -18,20 +19,13 @@ namespace {
 
 // Its embedding, 97 x 64, has 8-bit moments, in blocks of which the last is short; the rest keeps F32 moments.
 ModelSpec tiny_spec() {
-  ModelSpec spec{};
-  spec.decoder = {.vocab = 97,
-                  .hidden = 64,
-                  .layers = 1,
-                  .heads = 2,
-                  .kv_heads = 1,
-                  .head_dim = 16,
-                  .ffn = 70,
-                  .rms_eps = 1e-6f,
-                  .rope_theta = 10000,
-                  .qkv_bias = true,
-                  .qk_norm = false,
-                  .tied_head = true,
-                  .mrope_section = {}};
+  ModelSpec spec = tiny_text_spec();
+  spec.decoder.vocab = 97;
+  spec.decoder.hidden = 64;
+  spec.decoder.layers = 1;
+  spec.decoder.heads = 2;
+  spec.decoder.kv_heads = 1;
+  spec.decoder.ffn = 70;
   return spec;
 }
 
