@@ -21,6 +21,16 @@ const method = section(
   'A method.',
 )
 
+/** Every method with what it can be told, for `rft config explain methods`. */
+const catalogue = Object.values(methods as Readonly<Record<MethodName, Method>>)
+  .map(({ name, about, source, parameters }) => {
+    const told = Object.entries(parameters).map(
+      ([key, parameter]) => `\n    ${key} = ${JSON.stringify(parameter.default)}: ${parameter.about}`,
+    )
+    return `${name}: ${about} (${source})${told.join('')}`
+  })
+  .join('\n')
+
 export const methodsSection = z
   .array(method)
   .default([])
@@ -39,7 +49,7 @@ export const methodsSection = z
       context.addIssue({ code: 'custom', path: [], message: 'methods that go together', params: { remedy } })
     }
   })
-  .describe('Methods of the literature that change the stages of a step.')
+  .describe(`Methods of the literature that change the stages of a step.\n${catalogue}`)
 
 type Chosen = readonly { name: MethodName; parameters: Readonly<Record<string, unknown>> }[]
 
