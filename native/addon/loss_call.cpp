@@ -43,35 +43,35 @@ Napi::Value ModelObject::forward_backward(const Napi::CallbackInfo& info) {
       });
 }
 
-// values(pack, rows): (N) values of the given rows, without a tape
-Napi::Value ModelObject::values(const Napi::CallbackInfo& info) {
+// call(pack, rows) without a tape: body(model, ctx, pack, rows) -> floats
+template <class Body>
+static Napi::Value submit_rows(const Napi::CallbackInfo& info, std::shared_ptr<ModelState> s, Body body) {
   auto [pack, rows] =
       guarded(info.Env(), [&] { return std::pair(pack_input(Field(info[0], "pack")), Field(info[1], "rows").ints()); });
   return submit<std::vector<float>>(
       info, 2,
-      [s = state(info.Env()), pack = std::move(pack), rows = std::move(rows)](Job& job) {
+      [s = std::move(s), pack = std::move(pack), rows = std::move(rows), body](Job& job) {
     Ctx ctx = s->model.context();
     ctx.aborted = job.abort.get();
-    const HeadRows head{rows, std::vector<int32_t>(rows.size()), 1.0f};
     s->fetch();
-    return rft::score(s->model, ctx, pack, head, {.logp = false, .values = true}).values;
+    return body(s->model, ctx, pack, rows);
       },
       floats_to_js);
 }
 
-// hidden(pack, rows): (N,C) hidden states of the given rows behind the final norm, without a tape
+// values(pack, rows): (N) values of the given rows
+Napi::Value ModelObject::values(const Napi::CallbackInfo& info) {
+  return submit_rows(info, state(info.Env()), [](auto& model, Ctx& ctx, const auto& pack, const auto& rows) {
+    const HeadRows head{rows, std::vector<int32_t>(rows.size()), 1.0f};
+    return rft::score(model, ctx, pack, head, {.logp = false, .values = true}).values;
+  });
+}
+
+// hidden(pack, rows): (N,C) hidden states of the given rows behind the final norm
 Napi::Value ModelObject::hidden(const Napi::CallbackInfo& info) {
-  auto [pack, rows] =
-      guarded(info.Env(), [&] { return std::pair(pack_input(Field(info[0], "pack")), Field(info[1], "rows").ints()); });
-  return submit<std::vector<float>>(
-      info, 2,
-      [s = state(info.Env()), pack = std::move(pack), rows = std::move(rows)](Job& job) {
-    Ctx ctx = s->model.context();
-    ctx.aborted = job.abort.get();
-    s->fetch();
-    return hidden_rows(s->model, ctx, pack, rows);
-      },
-      floats_to_js);
+  return submit_rows(info, state(info.Env()), [](auto& model, Ctx& ctx, const auto& pack, const auto& rows) {
+    return hidden_rows(model, ctx, pack, rows);
+  });
 }
 
 }  // namespace rft

@@ -22,19 +22,19 @@ __global__ void __launch_bounds__(256) add_kernel(const T* a, const T* b, T* y, 
 }
 
 static __global__ void __launch_bounds__(256) add_rounded_kernel(const float* x, bf16* y, int64_t n) {
-  const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+  const int64_t i = item_index();
   if (i < n) y[i] = from_float<bf16>(to_float(y[i]) + x[i]);
 }
 
 template <class T>
 __global__ void __launch_bounds__(256) mix_kernel(const T* other, float share, T* own, int64_t n) {
-  const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+  const int64_t i = item_index();
   if (i < n) own[i] = from_float<T>(fmaf(share, to_float(other[i]), (1.0f - share) * to_float(own[i])));
 }
 
 template <class From, class To>
 __global__ void __launch_bounds__(256) convert_kernel(const From* x, To* y, int64_t n) {
-  const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+  const int64_t i = item_index();
   if (i < n) y[i] = from_float<To>(to_float(x[i]));
 }
 
